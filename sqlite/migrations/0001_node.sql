@@ -1,0 +1,5 @@
+-- +goose Up
+CREATE TABLE node_setting (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
