@@ -48,8 +48,8 @@
 //	Value                                what it holds
 //
 // Numbers take the narrowest width that holds them exactly, of floats 4 or 8
-// bytes. Vectors of two or more scalars of one type, and of one, drop the type
-// bytes; two to four numbers drop the length too.
+// bytes. A vector of numbers or booleans of one type drops the type bytes; one of
+// two to four numbers drops the length too.
 //
 // A type with methods goes its own way. The first that applies counts:
 // MarshalFlex and UnmarshalFlex, for untagged enums; MarshalText and

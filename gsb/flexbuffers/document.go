@@ -8,7 +8,7 @@ import "bytes"
 // and share at most keys and equal strings, so they never come near the end.
 const (
 	costNode = 64 // one value: at most one for each byte of the document
-	costText = 4  // a byte of text or blob copied: sixteen times the document
+	costText = 2  // a byte of text or blob copied: 32 times the document
 	costKey  = 1  // a byte of a key looked at
 
 	budgetFloor = 64 << 10 // what the smallest document may spend
@@ -19,19 +19,19 @@ const (
 type document struct {
 	data    []byte
 	metered bool
-	left    int
+	left    int64
 }
 
 // meter returns a document over the same bytes with a fresh budget.
 func (d *document) meter() *document {
-	return &document{data: d.data, metered: true, left: costNode*len(d.data) + budgetFloor}
+	return &document{data: d.data, metered: true, left: costNode*int64(len(d.data)) + budgetFloor}
 }
 
 func (d *document) spend(cost int) error {
 	if !d.metered {
 		return nil
 	}
-	if d.left -= cost; d.left < 0 {
+	if d.left -= int64(cost); d.left < 0 {
 		return malformed(len(d.data), "describes more content than its size can hold")
 	}
 	return nil

@@ -79,6 +79,9 @@ type lockedAccount struct {
 	Identity string `flex:"identity"`
 }
 
+// exported lets cmp look into the blank fields that mark structs.
+var exported = cmp.Exporter(func(reflect.Type) bool { return true })
+
 func fill(n int, b byte) []byte { return bytes.Repeat([]byte{b}, n) }
 
 func vec300() string {
@@ -145,7 +148,7 @@ func TestVectors(t *testing.T) {
 			if err := Unmarshal(data, back.Interface()); err != nil {
 				t.Fatalf("Unmarshal: %v", err)
 			}
-			if diff := cmp.Diff(tt.value, back.Elem().Interface(), cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+			if diff := cmp.Diff(tt.value, back.Elem().Interface(), exported); diff != "" {
 				t.Errorf("Unmarshal (-want +got):\n%s", diff)
 			}
 		})
