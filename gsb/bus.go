@@ -49,6 +49,9 @@ type Config struct {
 	Network p2p.Network
 	// Identities returns this node's identities, the default one first.
 	Identities func() []golem.NodeID
+	// Hub makes the addresses of nodes ordinary ones: on the bus of a hub the
+	// nodes themselves are bound, at /net/<node>.
+	Hub bool
 }
 
 // Bus routes calls to the services of this process and, through the network, of
@@ -80,7 +83,7 @@ func (b *Bus) Bind(addr string, h Handler) (release func(), err error) {
 	if !strings.HasPrefix(addr, "/") || strings.HasSuffix(addr, "/") {
 		return nil, golem.Errorf(golem.ErrInvalid, "bus address %q: want /a/b/c", addr)
 	}
-	if _, remote := parseRemote(addr); remote {
+	if _, remote := parseRemote(addr); remote && !b.cfg.Hub {
 		return nil, golem.Errorf(golem.ErrForbidden, "bus address %q belongs to the network", addr)
 	}
 	b.mu.Lock()
@@ -120,7 +123,7 @@ func (b *Bus) Call(ctx context.Context, r Request, w func(Reply) error) error {
 	if !strings.HasPrefix(r.Addr, "/") {
 		return golem.Errorf(golem.ErrInvalid, "bus address %q: want /a/b/c", r.Addr)
 	}
-	if to, remote := parseRemote(r.Addr); remote {
+	if to, remote := parseRemote(r.Addr); remote && !b.cfg.Hub {
 		return b.callNode(ctx, to, r, w)
 	}
 	bound := b.lookup(r.Addr)
@@ -136,7 +139,7 @@ func (b *Bus) callNode(ctx context.Context, to remote, r Request, w func(Reply) 
 	if err != nil {
 		return err
 	}
-	if b.isOwn(to.node) {
+	if b.Owns(to.node) {
 		r.Caller, r.Trust, r.Addr = from, p2p.TrustLocal, "/public/"+to.path
 		return b.Call(ctx, r, w)
 	}
@@ -160,13 +163,14 @@ func (b *Bus) speaker(to remote, caller golem.NodeID) (golem.NodeID, error) {
 	if caller.IsZero() {
 		return ids[0], nil
 	}
-	if !b.isOwn(caller) {
+	if !b.Owns(caller) {
 		return golem.NodeID{}, golem.Errorf(golem.ErrForbidden, "%s is not an identity of this node", caller)
 	}
 	return caller, nil
 }
 
-func (b *Bus) isOwn(id golem.NodeID) bool {
+// Owns reports whether id is an identity of this node.
+func (b *Bus) Owns(id golem.NodeID) bool {
 	for _, own := range b.cfg.Identities() {
 		if own == id {
 			return true

@@ -3,6 +3,7 @@ package gsb
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb/flexbuffers"
@@ -21,14 +22,23 @@ type envelope[T any] struct {
 
 // Publish broadcasts v in the name of from.
 func (t Topic[T]) Publish(ctx context.Context, b *Bus, from golem.NodeID, v T) error {
-	data, err := flexbuffers.Marshal(envelope[T]{Topic: t.Name, Body: v})
+	data, err := t.Encode(v)
 	if err != nil {
-		return golem.Errorf(golem.ErrInternal, "topic %s: %w", t.Name, err)
+		return err
 	}
 	if b.cfg.Network == nil {
 		return golem.Errorf(golem.ErrUnavailable, "topic %s: this process has no network", t.Name)
 	}
 	return b.cfg.Network.Broadcast(ctx, from, t.Name, data)
+}
+
+// Encode returns what is broadcast to say v.
+func (t Topic[T]) Encode(v T) ([]byte, error) {
+	data, err := flexbuffers.Marshal(envelope[T]{Topic: t.Name, Body: v})
+	if err != nil {
+		return nil, golem.Errorf(golem.ErrInternal, "topic %s: %w", t.Name, err)
+	}
+	return data, nil
 }
 
 // Subscribe makes f receive what others broadcast, until release is called.
@@ -40,13 +50,18 @@ func (t Topic[T]) Subscribe(b *Bus, f func(ctx context.Context, from Peer, v T))
 		}
 	}}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.topics[t.Name] = append(b.topics[t.Name], sub)
-	return func() {
+	b.topics[t.Name] = append(slices.Clip(b.topics[t.Name]), sub)
+	b.mu.Unlock()
+	ignore := func() {}
+	if n, ok := b.cfg.Network.(p2p.Subscriber); ok {
+		ignore = n.Subscribe(t.Name)
+	}
+	return sync.OnceFunc(func() {
+		ignore()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.topics[t.Name] = slices.DeleteFunc(slices.Clone(b.topics[t.Name]), func(s *subscription) bool { return s == sub })
-	}
+	})
 }
 
 type subscription struct {

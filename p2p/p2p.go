@@ -95,6 +95,14 @@ type Network interface {
 	Status() Status
 }
 
+// Subscriber is the optional ability of a Network that only receives broadcasts
+// on topics it has asked for.
+type Subscriber interface {
+	// Subscribe makes broadcasts on a topic reach this node until release is
+	// called. It may be called more than once for a topic, and before Run.
+	Subscribe(topic string) (release func())
+}
+
 // Status is how a node is connected to an overlay.
 type Status struct {
 	Overlay   string         `json:"overlay"`            // "central", "libp2p", …
