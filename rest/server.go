@@ -30,17 +30,24 @@ type Keys interface {
 
 // Config says what the API serves.
 type Config struct {
-	Keys Keys
+	Keys Keys         // nil: those of Services.Identity
 	Log  *slog.Logger // nil: discard
+
+	// AllowOrigins are those of web pages that may use the API with every
+	// app-key; "*" is all. Each app-key has further ones of its own.
+	AllowOrigins []string
+	// Release is what /version/get answers; missing members have defaults.
+	Release golem.Release
 
 	Services
 }
 
 // Server is the API as an http.Handler.
 type Server struct {
-	cfg Config
-	log *slog.Logger
-	mux *http.ServeMux
+	cfg     Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	handler http.Handler // the whole
 }
 
 // New returns the API of the given services.
@@ -49,15 +56,22 @@ func New(cfg Config) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.cfg.Keys == nil && s.cfg.Identity != nil {
+		s.cfg.Keys = s.cfg.Identity
+	}
 	for _, r := range s.routes() {
 		s.mux.Handle(r.pattern, s.serve(r))
 	}
+	s.handler = s.cors(http.HandlerFunc(s.dispatch))
 	return s
 }
 
-// ServeHTTP implements http.Handler. Paths are matched as they are: SDKs do not
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// dispatch finds the operation. Paths are matched as they are: SDKs do not
 // follow redirects to a cleaned one.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.mux.Handler(r); pattern == "" || strings.Contains(r.URL.Path, "//") {
 		s.serve(route{open: false, handle: notFound}).ServeHTTP(w, r)
 		return
@@ -101,10 +115,7 @@ func (s *Server) authorize(c *call, rt route) (err error) {
 	if rt.open {
 		return nil
 	}
-	secret, ok := strings.CutPrefix(c.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		secret = c.URL.Query().Get("authToken") // browsers cannot set headers on WebSockets
-	}
+	secret := bearer(c.Request)
 	if secret == "" {
 		return plainError{http.StatusUnauthorized, "Missing application key"}
 	}
