@@ -3,6 +3,7 @@ package golem
 import (
 	"crypto/sha3"
 	"encoding/binary"
+	"encoding/json"
 	"log/slog"
 	"time"
 )
@@ -150,6 +151,49 @@ func (a *Agreement) RoleOf(node NodeID) (Role, error) {
 		return Provider, nil
 	}
 	return "", Errorf(ErrNotFound, "agreement %s not found", a.ID)
+}
+
+// agreementJSON is upstream's REST form of an Agreement.
+type agreementJSON struct {
+	ID        AgreementID    `json:"agreementId"`
+	Demand    Demand         `json:"demand"`
+	Offer     Offer          `json:"offer"`
+	ValidTo   time.Time      `json:"validTo"`
+	Approved  time.Time      `json:"approvedDate,omitzero"`
+	State     AgreementState `json:"state"`
+	Created   time.Time      `json:"timestamp"`
+	Session   string         `json:"appSessionId,omitempty"`
+	Proposed  string         `json:"proposedSignature,omitempty"`
+	Approval  string         `json:"approvedSignature,omitempty"`
+	Committed string         `json:"committedSignature,omitempty"`
+}
+
+// MarshalJSON writes upstream's REST form. It shows the public state, no
+// approval before there is one, and upstream's habit of giving Offer and Demand
+// the time of the Agreement.
+func (a Agreement) MarshalJSON() ([]byte, error) {
+	j := agreementJSON{
+		ID: a.ID, Demand: a.Demand, Offer: a.Offer, ValidTo: a.ValidTo, State: a.State.Public(), Created: a.Created,
+		Session: a.Session, Proposed: a.Signatures.Proposed,
+	}
+	j.Demand.Created, j.Offer.Created = a.Created, a.Created
+	if a.State == AgreementApproved || a.State == AgreementTerminated {
+		j.Approved, j.Approval, j.Committed = a.Approved, a.Signatures.Approved, a.Signatures.Committed
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads upstream's REST form, in which the Proposals are not named.
+func (a *Agreement) UnmarshalJSON(b []byte) error {
+	var j agreementJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return Errorf(ErrInvalid, "agreement: %w", err)
+	}
+	*a = Agreement{
+		ID: j.ID, Demand: j.Demand, Offer: j.Offer, ValidTo: j.ValidTo.UTC(), Approved: j.Approved.UTC(), State: j.State, Created: j.Created.UTC(),
+		Session: j.Session, Signatures: Signatures{j.Proposed, j.Approval, j.Committed},
+	}
+	return nil
 }
 
 // SignedStep is a step of the handshake that is signed.

@@ -1,9 +1,11 @@
 package golem
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha3"
 	"encoding/hex"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"time"
@@ -66,6 +68,12 @@ func (s *Subscription) Digest() [32]byte {
 	return sha3.Sum256([]byte("golem subscription\n" + string(s.ID) + "\n" + s.Node.String()))
 }
 
+// WithdrawalDigest returns what the publisher signs when it takes the statement
+// off the market, so that others may pass the news on.
+func (s *Subscription) WithdrawalDigest() [32]byte {
+	return sha3.Sum256([]byte("golem withdrawal\n" + string(s.ID) + "\n" + s.Node.String()))
+}
+
 // assignID gives s a fresh random id for its content.
 func (s *Subscription) assignID() {
 	s.ID = SubscriptionID(randomHex(16) + "-" + s.ContentHash())
@@ -81,6 +89,31 @@ func NewOffer(node NodeID, properties, constraints string, created, expires time
 	return o
 }
 
+// offerJSON is upstream's REST form of an Offer.
+type offerJSON struct {
+	Properties  json.RawMessage `json:"properties"`
+	Constraints string          `json:"constraints"`
+	ID          SubscriptionID  `json:"offerId"`
+	Node        NodeID          `json:"providerId"`
+	Created     time.Time       `json:"timestamp"`
+}
+
+// MarshalJSON writes upstream's REST form, which does not tell when the Offer
+// expires. Properties keep their tokens.
+func (o Offer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(offerJSON{rawProperties(o.Properties), o.Constraints, o.ID, o.Node, o.Created})
+}
+
+// UnmarshalJSON reads upstream's REST form.
+func (o *Offer) UnmarshalJSON(b []byte) error {
+	var j offerJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return Errorf(ErrInvalid, "offer: %w", err)
+	}
+	o.Subscription = Subscription{ID: j.ID, Properties: compactJSON(j.Properties), Constraints: j.Constraints, Node: j.Node, Created: j.Created.UTC()}
+	return nil
+}
+
 // Demand is a Requestor's statement of what it buys and from whom. It never
 // leaves the Requestor's node; the Provider learns of it by a Proposal.
 type Demand struct{ Subscription }
@@ -90,6 +123,47 @@ func NewDemand(node NodeID, properties, constraints string, created, expires tim
 	d := Demand{Subscription{Properties: properties, Constraints: constraints, Node: node, Created: created.UTC(), Expires: expires.UTC()}}
 	d.assignID()
 	return d
+}
+
+// demandJSON is upstream's REST form of a Demand.
+type demandJSON struct {
+	Properties  json.RawMessage `json:"properties"`
+	Constraints string          `json:"constraints"`
+	ID          SubscriptionID  `json:"demandId"`
+	Node        NodeID          `json:"requestorId"`
+	Created     time.Time       `json:"timestamp"`
+}
+
+// MarshalJSON writes upstream's REST form; see [Offer.MarshalJSON].
+func (d Demand) MarshalJSON() ([]byte, error) {
+	return json.Marshal(demandJSON{rawProperties(d.Properties), d.Constraints, d.ID, d.Node, d.Created})
+}
+
+// UnmarshalJSON reads upstream's REST form.
+func (d *Demand) UnmarshalJSON(b []byte) error {
+	var j demandJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return Errorf(ErrInvalid, "demand: %w", err)
+	}
+	d.Subscription = Subscription{ID: j.ID, Properties: compactJSON(j.Properties), Constraints: j.Constraints, Node: j.Node, Created: j.Created.UTC()}
+	return nil
+}
+
+// rawProperties embeds property text in JSON as it is.
+func rawProperties(text string) json.RawMessage {
+	if text == "" {
+		return json.RawMessage("{}")
+	}
+	return json.RawMessage(text)
+}
+
+// compactJSON returns JSON without blanks, its tokens as they are.
+func compactJSON(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
 }
 
 // hashTime is the form in which upstream hashes timestamps: nine digits of
