@@ -44,15 +44,22 @@ const (
 )
 
 // documentMoves is common to both documents. A rejected document may still be
-// accepted later (spec payment.md §4.1).
+// accepted later (spec payment.md §4.1). An acceptance may overtake the
+// acknowledgement of the delivery. Totals are cumulative, so paying a later
+// document settles the earlier ones, whatever had become of them (§3.3).
 var documentMoves = moves[DocumentStatus, DocumentEvent]{
 	{DocumentIssued, DocumentDeliver, DocumentReceived},
+	{DocumentIssued, DocumentAccept, DocumentAccepted},
+	{DocumentIssued, DocumentReject, DocumentRejected},
 	{DocumentIssued, DocumentCancel, DocumentCancelled},
+	{DocumentIssued, DocumentSettle, DocumentSettled},
 	{DocumentReceived, DocumentAccept, DocumentAccepted},
 	{DocumentReceived, DocumentReject, DocumentRejected},
 	{DocumentReceived, DocumentCancel, DocumentCancelled},
+	{DocumentReceived, DocumentSettle, DocumentSettled},
 	{DocumentRejected, DocumentAccept, DocumentAccepted},
 	{DocumentRejected, DocumentCancel, DocumentCancelled},
+	{DocumentRejected, DocumentSettle, DocumentSettled},
 	{DocumentAccepted, DocumentSettle, DocumentSettled},
 	{DocumentAccepted, DocumentFail, DocumentFailed},
 	{DocumentFailed, DocumentAccept, DocumentAccepted},
