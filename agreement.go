@@ -180,7 +180,7 @@ func (a Agreement) MarshalJSON() ([]byte, error) {
 	if a.State == AgreementApproved || a.State == AgreementTerminated {
 		j.Approved, j.Approval, j.Committed = a.Approved, a.Signatures.Approved, a.Signatures.Committed
 	}
-	return json.Marshal(j)
+	return marshal(j)
 }
 
 // UnmarshalJSON reads upstream's REST form, in which the Proposals are not named.

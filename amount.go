@@ -47,8 +47,11 @@ func AmountOf(n *big.Int) (Amount, error) {
 
 // AmountRat returns r tokens, rounded down to 10⁻¹⁸. It is the one place where
 // an amount is rounded; whoever computes a price rounds once, here, in favour of
-// the payer.
+// the payer. It returns ErrInvalid where r is negative or too large.
 func AmountRat(r *big.Rat) (Amount, error) {
+	if r.Sign() < 0 {
+		return Amount{}, Errorf(ErrInvalid, "amount is negative")
+	}
 	n := new(big.Int).Mul(r.Num(), big.NewInt(1e18))
 	return AmountOf(n.Quo(n, r.Denom()))
 }

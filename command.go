@@ -132,10 +132,25 @@ func (c *Command) UnmarshalJSON(b []byte) error {
 		return Errorf(ErrInvalid, "command: %w", err)
 	}
 	*c = Command(p)
-	if c.Name() == "" {
-		for key := range keys {
+	for key, content := range keys {
+		if c.Name() == "" && string(content) == "null" {
+			return Errorf(ErrInvalid, "command %q: want an object", clip(key))
+		}
+		if c.Name() == "" {
 			return Errorf(ErrInvalid, "command %q is unknown", clip(key))
 		}
+	}
+	return c.check()
+}
+
+// check returns ErrInvalid where a member is missing without which the command
+// means nothing.
+func (c *Command) check() error {
+	switch {
+	case c.Run != nil && c.Run.EntryPoint == "":
+		return Errorf(ErrInvalid, "command run: entry_point is missing")
+	case c.Transfer != nil && (c.Transfer.From == "" || c.Transfer.To == ""):
+		return Errorf(ErrInvalid, "command transfer: from or to is missing")
 	}
 	return nil
 }
@@ -176,13 +191,13 @@ func (o Output) MarshalJSON() ([]byte, error) {
 	case o.IsZero():
 		return []byte("null"), nil
 	case o.Bytes == nil:
-		return json.Marshal(o.Text)
+		return marshal(o.Text)
 	}
 	ints := make([]int, len(o.Bytes))
 	for i, b := range o.Bytes {
 		ints[i] = int(b)
 	}
-	return json.Marshal(ints)
+	return marshal(ints)
 }
 
 // UnmarshalJSON reads the forms that MarshalJSON writes.
@@ -306,7 +321,7 @@ func (t *NaiveTime) UnmarshalText(b []byte) (err error) {
 // time.Time would be written with a zone.
 func (t NaiveTime) MarshalJSON() ([]byte, error) {
 	b, _ := t.MarshalText()
-	return json.Marshal(string(b))
+	return marshal(string(b))
 }
 
 // UnmarshalJSON parses a JSON string.

@@ -179,14 +179,15 @@ func KindOf(err error) Kind {
 	return ErrInternal
 }
 
-// Public returns what a stranger may be told about err: its text where it has a
-// kind, "internal error" otherwise.
+// Public returns what a stranger may be told about err: its text where somebody
+// gave it a kind, else no more than "internal error", "timeout" or "cancelled",
+// since such texts name files, addresses and statements.
 func Public(err error) string {
-	if KindOf(err) == ErrInternal {
-		var k Kind
-		if !errors.As(err, &k) {
-			return "internal error"
-		}
+	if _, ok := errors.AsType[Kind](err); ok {
+		return err.Error()
 	}
-	return err.Error()
+	if kind := KindOf(err); kind != ErrInternal {
+		return string(kind)
+	}
+	return "internal error"
 }

@@ -1,7 +1,5 @@
 package golem
 
-import "encoding/json"
-
 // Identity is one of a node's keys, under whose name it acts: as others see it,
 // without the key.
 type Identity struct {
@@ -22,7 +20,7 @@ func (i Identity) MarshalJSON() ([]byte, error) {
 	if i.Alias != "" {
 		v.Alias = &i.Alias
 	}
-	return json.Marshal(v)
+	return marshal(v)
 }
 
 // NewIdentity says what identity a node shall have in addition. Without a key to

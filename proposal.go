@@ -1,6 +1,7 @@
 package golem
 
 import (
+	"bytes"
 	"crypto/sha3"
 	"encoding/hex"
 	"encoding/json"
@@ -178,7 +179,7 @@ func (p *Proposal) counterEvent() ProposalEvent {
 // further members, which travel flattened beside it (spec market.md §10.7).
 type Reason struct {
 	Message string
-	Extra   map[string]any // JSON values
+	Extra   map[string]any // JSON values, numbers as json.Number
 }
 
 // Keys of Reason.Extra that both sides understand.
@@ -202,13 +203,15 @@ func (r Reason) MarshalJSON() ([]byte, error) {
 	m := make(map[string]any, len(r.Extra)+1)
 	maps.Copy(m, r.Extra)
 	m["message"] = r.Message
-	return json.Marshal(m)
+	return marshal(m)
 }
 
 // UnmarshalJSON reads an object with at least a message.
 func (r *Reason) UnmarshalJSON(b []byte) error {
 	var m map[string]any
-	if err := json.Unmarshal(b, &m); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // what is passed on must not change: 0.0 stays 0.0
+	if err := d.Decode(&m); err != nil {
 		return Errorf(ErrInvalid, "reason: %w", err)
 	}
 	message, ok := m["message"].(string)

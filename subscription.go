@@ -101,7 +101,7 @@ type offerJSON struct {
 // MarshalJSON writes upstream's REST form, which does not tell when the Offer
 // expires. Properties keep their tokens.
 func (o Offer) MarshalJSON() ([]byte, error) {
-	return json.Marshal(offerJSON{rawProperties(o.Properties), o.Constraints, o.ID, o.Node, o.Created})
+	return marshal(offerJSON{rawProperties(o.Properties), o.Constraints, o.ID, o.Node, o.Created})
 }
 
 // UnmarshalJSON reads upstream's REST form.
@@ -136,7 +136,7 @@ type demandJSON struct {
 
 // MarshalJSON writes upstream's REST form; see [Offer.MarshalJSON].
 func (d Demand) MarshalJSON() ([]byte, error) {
-	return json.Marshal(demandJSON{rawProperties(d.Properties), d.Constraints, d.ID, d.Node, d.Created})
+	return marshal(demandJSON{rawProperties(d.Properties), d.Constraints, d.ID, d.Node, d.Created})
 }
 
 // UnmarshalJSON reads upstream's REST form.
