@@ -184,7 +184,15 @@ func fail(w http.ResponseWriter, err error) {
 
 // reply writes v as JSON without escaping what needs no escaping.
 func reply(w http.ResponseWriter, status int, v any) error {
-	w.Header().Set("Content-Type", "application/json")
+	return replyAs(w, "application/json", status, v)
+}
+
+// problemType is the media type of problem documents (RFC 7807).
+const problemType = "application/problem+json"
+
+// replyAs is reply with another media type that is JSON too.
+func replyAs(w http.ResponseWriter, contentType string, status int, v any) error {
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
