@@ -144,7 +144,9 @@ type Usage struct {
 type Activity struct {
 	ID        ActivityID
 	Agreement AgreementID
-	Role      Role // ours
+	Role      Role   // ours
+	Owner     NodeID // the identity of ours that is a party of the Agreement
+	Peer      NodeID // the other party
 	Status    ActivityStatus
 	Usage     Usage
 	Created   time.Time
@@ -158,3 +160,25 @@ const (
 	UsageMemory   = "golem.usage.gib"
 	UsageStorage  = "golem.usage.storage_gib"
 )
+
+// ProviderEvent asks the Provider's agent to start or to stop an ExeUnit.
+type ProviderEvent struct {
+	Activity  ActivityID        `json:"activityId"`
+	Agreement AgreementID       `json:"agreementId"`
+	Type      ProviderEventType `json:"eventType"`
+	Date      time.Time         `json:"eventDate"` // unique and increasing for each Provider
+}
+
+// ProviderEventType is what the agent is asked for; exactly one member is set.
+type ProviderEventType struct {
+	Create  *CreateActivityEvent  `json:"CreateActivity,omitempty"`
+	Destroy *DestroyActivityEvent `json:"DestroyActivity,omitempty"`
+}
+
+// CreateActivityEvent asks for an ExeUnit to be started.
+type CreateActivityEvent struct {
+	PublicKey string `json:"requestorPubKey,omitempty"` // hex; for ExeUnits in enclaves
+}
+
+// DestroyActivityEvent asks for an ExeUnit to be stopped.
+type DestroyActivityEvent struct{}
