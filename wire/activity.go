@@ -22,10 +22,13 @@ const ActivityReportURL = activityLocal
 var (
 	// CreateActivity starts an Activity under an approved Agreement. The
 	// Provider's node checks that the caller is its Requestor, and answers when
-	// the ExeUnit is initialized or has ended.
+	// the ExeUnit is initialized or has ended. Our nodes propose the id, which
+	// makes the message safe to repeat and lets the Requestor destroy what it
+	// never got an answer for; upstream's ignore it and choose their own.
 	CreateActivity = gsb.Method[CreateActivityRequest, CreateActivityReply]{Service: activityService, Name: "CreateActivity"}
 
-	// DestroyActivity ends an Activity; the Provider's node answers when it has ended.
+	// DestroyActivity ends an Activity; the Provider's node answers when it has
+	// ended, also when it had before. ErrNotFound says that there never was one.
 	DestroyActivity = gsb.Method[DestroyActivityRequest, gsb.Unit]{Service: activityService, Name: "DestroyActivity"}
 
 	// ActivityState asks for the state the Provider's node knows.
@@ -75,6 +78,7 @@ type CreateActivityRequest struct {
 	Agreement golem.AgreementID `flex:"agreementId"`
 	Timeout   *float32          `flex:"timeout"`                       // seconds
 	PublicKey []byte            `flex:"requestorPubKey,seq,omitempty"` // for ExeUnits in enclaves
+	Proposed  golem.ActivityID  `flex:"activityId,omitempty"`          // chosen by the Requestor's node, "" for upstream's
 }
 
 // CreateActivityReply is the answer to [CreateActivity]: the id alone, or an
