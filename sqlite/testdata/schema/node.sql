@@ -1,0 +1,5 @@
+CREATE TABLE node_setting (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
