@@ -35,6 +35,7 @@ var rules = []rule{
 	{"activity", ". p2p gsb gsb/flexbuffers wire internal/longpoll", pureOf},
 	{"activity/activitytest", ". p2p gsb gsb/flexbuffers wire activity internal/longpoll", quietOf},
 	{"payment", ". p2p gsb gsb/flexbuffers wire internal/longpoll", pureOf},
+	{"payment/local", ". p2p gsb gsb/flexbuffers wire payment", plain},
 	{"payment/...", ". payment", plain},
 	{"vpn", ". p2p gsb gsb/flexbuffers wire", quietOf},
 	{"gftp", ". p2p gsb gsb/flexbuffers wire", plain},
@@ -48,7 +49,7 @@ var rules = []rule{
 	// the outside
 	{"rest/client", ". property", plain},
 	{"rest", ". property p2p gsb gsb/flexbuffers wire identity market activity payment vpn web", plain},
-	{"sqlite", ". property identity market activity payment vpn", "net/http log"},
+	{"sqlite", ". property identity market activity payment payment/local vpn", "net/http log"},
 	{"web", "", plain},
 
 	// put together
@@ -92,6 +93,10 @@ const (
 	clock  = "*/service.go activity/activitytest cmd/... test/... examples/... node devnet rest rest/client provider requestor exeunit/... p2p/... hub gsb gsb/router gftp vpn payment/local payment/erc20 internal/lifeline internal/cmd/..."
 	atHome = "cmd/... test/... examples/... internal/cmd/..." // where a process begins
 )
+
+// processes names the packages whose tests run real child processes, which have
+// their own time.
+const processes = "test/... cmd/... exeunit/... devnet internal/lifeline"
 
 // banned lists what is used in a few places only, by import path and name, those
 // places, and what to do instead.

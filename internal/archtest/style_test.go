@@ -187,8 +187,8 @@ func TestNoLeftovers(t *testing.T) {
 func TestSleep(t *testing.T) {
 	bubble := func(f file) bool { return f.imported()["synctest"] == "testing/synctest" }
 	for _, p := range packages(t) {
-		if fits("test/...", p.path, "") || slices.ContainsFunc(p.files, bubble) {
-			continue // real processes have their own time
+		if fits(processes, p.path, "") || slices.ContainsFunc(p.files, bubble) {
+			continue
 		}
 		for _, f := range p.files {
 			imported := f.imported()
