@@ -66,7 +66,7 @@ func (s *Service) change(ctx context.Context, role golem.Role, id golem.Agreemen
 		if refused != nil {
 			h = &aged
 		}
-		if h.State == before.State && h.Telling == before.Telling && h.Deadline.Equal(before.Deadline) {
+		if h.same(&before) {
 			return h, refused
 		}
 		err = s.commit(ctx, h, before.State, now)
@@ -224,7 +224,7 @@ func (s *Service) Confirm(ctx context.Context, who golem.NodeID, id golem.Agreem
 	if failure != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the courier goes on
 	}
-	h, err = s.answer(context.WithoutCancel(ctx), golem.Requestor, id, TellConfirm, failure)
+	h, err = s.answer(context.WithoutCancel(ctx), &Errand{Telling: TellConfirm, ID: id, Role: golem.Requestor}, failure)
 	if err == nil && h.State == golem.AgreementProposal {
 		err = failure
 	}
@@ -274,7 +274,7 @@ func (s *Service) settle(ctx context.Context, h *Handshake, want golem.Agreement
 // it was cancelled or its time has passed.
 func (s *Service) Approve(ctx context.Context, who golem.NodeID, id golem.AgreementID, session string, timeout time.Duration) error {
 	h, err := s.change(ctx, golem.Provider, id, owned(who, func(h *Handshake, now time.Time) (err error) {
-		if err = h.approve(session, now, now.Add(timeout)); err != nil || h.Signatures.Approved != "" {
+		if err = h.approve(session, now, now.Add(timeout)); err != nil {
 			return err
 		}
 		h.Signatures.Approved, err = s.sign(ctx, h, golem.StepApproved)
@@ -300,11 +300,12 @@ func (s *Service) Approve(ctx context.Context, who golem.NodeID, id golem.Agreem
 func (s *Service) awaitCommitment(ctx context.Context, h *Handshake) (*Handshake, error) {
 	waiting, cancel := context.WithDeadline(ctx, h.Deadline)
 	defer cancel()
+	at := h.Approved
 	for told := false; waiting.Err() == nil; {
 		if !told {
 			err := s.once(waiting, func(ctx context.Context) error { return s.sendApproval(ctx, h) })
 			if r := refusal(err); r != nil {
-				return s.change(ctx, h.Role, h.ID, func(h *Handshake, _ time.Time) error { return h.approvalRefused(r) })
+				return s.change(ctx, h.Role, h.ID, func(h *Handshake, _ time.Time) error { return h.approvalRefused(at, r) })
 			}
 			told = err == nil
 		}
@@ -316,7 +317,7 @@ func (s *Service) awaitCommitment(ctx context.Context, h *Handshake) (*Handshake
 		return nil, context.Cause(ctx) // time reverts it
 	}
 	return s.change(ctx, h.Role, h.ID, func(h *Handshake, now time.Time) error {
-		if now.Before(h.Deadline) {
+		if now.Before(h.Deadline) || !h.Approved.Equal(at) {
 			return nil
 		}
 		return h.revert()
@@ -374,15 +375,15 @@ func (s *Service) sendHandshake(ctx context.Context, h *Handshake) (err error) {
 	return err
 }
 
-// answer applies the other party's answer to what it was told.
-func (s *Service) answer(ctx context.Context, role golem.Role, id golem.AgreementID, t Telling, answer error) (*Handshake, error) {
+// answer applies the other party's answer to an errand.
+func (s *Service) answer(ctx context.Context, e *Errand, answer error) (*Handshake, error) {
 	r := refusal(answer)
-	return s.change(ctx, role, id, func(h *Handshake, _ time.Time) error {
-		switch t {
+	return s.change(ctx, e.Role, e.ID, func(h *Handshake, _ time.Time) error {
+		switch e.Telling {
 		case TellConfirm:
 			return h.confirmed(answer)
 		case TellCommit:
-			return h.committed(r)
+			return h.committed(e.approved, r)
 		case TellCancel:
 			return h.cancelled(r)
 		case TellReject:

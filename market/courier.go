@@ -140,6 +140,7 @@ func (s *Service) tell(ctx context.Context, e *Errand) error {
 		if h.Telling != e.Telling {
 			return errMoot
 		}
+		e.approved = h.Approved
 		return s.sendHandshake(ctx, h)
 	}
 	x, err := s.store.Proposal(ctx, e.Proposal)
@@ -179,7 +180,7 @@ func (s *Service) apply(ctx context.Context, e *Errand, answer error) error {
 		}
 		return err
 	}
-	_, err := s.answer(ctx, e.Role, e.ID, e.Telling, answer)
+	_, err := s.answer(ctx, e, answer)
 	return err
 }
 

@@ -75,8 +75,9 @@ func (s *Service) onOffers(_ context.Context, from gsb.Peer, m wire.OfferIDs) {
 	if s.isOwn(from.Node) || len(m.IDs) == 0 {
 		return
 	}
+	now := s.now()
 	s.mu.Lock()
-	s.heardAt = time.Now().UTC()
+	s.heardAt = now
 	s.mu.Unlock()
 	s.trace.heard(from.Node, len(m.IDs))
 	for _, id := range m.IDs[max(0, len(m.IDs)-s.cfg.Broadcast):] {

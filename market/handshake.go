@@ -38,6 +38,11 @@ func (h *Handshake) Peer() golem.NodeID { return h.Party(h.Role.Other()) }
 // Owner returns the party that is of this node.
 func (h *Handshake) Owner() golem.NodeID { return h.Party(h.Role) }
 
+// same reports whether a step has changed nothing.
+func (h *Handshake) same(before *Handshake) bool {
+	return h.State == before.State && h.Telling == before.Telling && h.Approved.Equal(before.Approved)
+}
+
 // move takes the step of the state machine that e stands for.
 func (h *Handshake) move(e golem.AgreementEvent) error {
 	next, err := h.State.Next(e)
@@ -132,8 +137,9 @@ func (h *Handshake) confirmed(failure error) error {
 	return h.move(golem.AgreementUnconfirm)
 }
 
-// approve agrees (Provider). An approval that was not committed in time is
-// repeated as it was, so that both parties keep one statement.
+// approve agrees (Provider). Each approval is a statement of its own, told from
+// others by its time: a commitment to one that was given up must not be taken
+// for a commitment to the next.
 func (h *Handshake) approve(session string, now, until time.Time) error {
 	if h.Telling == TellReject {
 		return golem.Errorf(golem.ErrExpired, "Agreement [%s] is being rejected: cannot approve it.", h.ID)
@@ -141,9 +147,10 @@ func (h *Handshake) approve(session string, now, until time.Time) error {
 	if h.move(golem.AgreementApprove) != nil {
 		return h.refuse("approve")
 	}
-	if h.Approved.IsZero() {
-		h.Approved = now
+	if !now.After(h.Approved) {
+		now = h.Approved.Add(time.Microsecond)
 	}
+	h.Approved = now
 	h.Session, h.Deadline = session, until
 	if h.ValidTo.Before(until) {
 		h.Deadline = h.ValidTo
@@ -159,9 +166,10 @@ func (h *Handshake) revert() error {
 	return h.move(golem.AgreementRevert)
 }
 
-// approvalRefused adopts the Requestor's refusal of an approval (Provider).
-func (h *Handshake) approvalRefused(r *wire.Refusal) error {
-	if h.State != golem.AgreementApproving {
+// approvalRefused adopts the Requestor's refusal of the approval made at a time
+// (Provider).
+func (h *Handshake) approvalRefused(at time.Time, r *wire.Refusal) error {
+	if h.State != golem.AgreementApproving || !h.Approved.Equal(at) {
 		return nil
 	}
 	switch stateOf(r) {
@@ -174,29 +182,29 @@ func (h *Handshake) approvalRefused(r *wire.Refusal) error {
 	return h.move(golem.AgreementRevert)
 }
 
-// onApproved takes the Provider's approval (Requestor). Repeated approvals are
-// the same statement.
+// onApproved takes the Provider's approval (Requestor). A later one replaces one
+// that is not committed yet: the Provider has given that up.
 func (h *Handshake) onApproved(at time.Time, signature string) (again bool, err error) {
-	switch h.State {
-	case golem.AgreementApproving, golem.AgreementApproved, golem.AgreementTerminated:
-		if h.Approved.Equal(at) && h.Telling != TellCancel {
-			return true, nil
-		}
-	}
+	begun := h.State == golem.AgreementApproving
 	switch {
 	case h.Telling == TellCancel:
 		return false, h.answer(golem.AgreementCancelled)
-	case h.State != golem.AgreementPending:
+	case (begun || h.State == golem.AgreementApproved || h.State == golem.AgreementTerminated) && h.Approved.Equal(at):
+		return true, nil
+	case begun && at.Before(h.Approved), !begun && h.State != golem.AgreementPending:
 		return false, h.invalid()
 	}
 	h.Approved, h.Signatures.Approved = at, signature
 	h.tell(TellCommit, nil)
+	if begun {
+		return false, nil
+	}
 	return false, h.move(golem.AgreementApprove)
 }
 
-// committed adopts the Provider's answer to the commitment, nil if it took it
-// (Requestor).
-func (h *Handshake) committed(r *wire.Refusal) error {
+// committed adopts the Provider's answer to the commitment to the approval made
+// at a time, nil if it took it (Requestor).
+func (h *Handshake) committed(at time.Time, r *wire.Refusal) error {
 	if h.State != golem.AgreementApproving {
 		return nil
 	}
@@ -204,7 +212,7 @@ func (h *Handshake) committed(r *wire.Refusal) error {
 	if r == nil || state == golem.AgreementApproved || state == golem.AgreementTerminated {
 		return h.conclude()
 	}
-	if h.Telling != TellCommit {
+	if h.Telling != TellCommit || !h.Approved.Equal(at) {
 		return nil
 	}
 	h.told()

@@ -68,6 +68,8 @@ type Errand struct {
 	Attempts int
 	Since    time.Time
 	Due      time.Time
+
+	approved time.Time // the approval a commitment was sent for
 }
 
 // EventKind is the kind of an event for an agent that negotiates.
