@@ -11,7 +11,7 @@ import (
 
 // Times of sending a batch.
 const (
-	execAttempt = 2 * time.Second        // for one acknowledgement; what is lost on the way is sent again
+	execAttempt = 2 * time.Second        // for the first acknowledgement, doubled by each attempt: scripts can be large
 	execPause   = 250 * time.Millisecond // before sending again what could not be sent
 )
 
@@ -74,11 +74,11 @@ func (s *Service) send(ctx context.Context, r *Record, timeout time.Duration, re
 	ctx, cancel := context.WithTimeout(ctx, timeout+slack)
 	defer cancel()
 	exec := wire.Exec.At(string(r.ID))
-	for repeated := false; ; repeated = true {
-		attempt, done := context.WithTimeout(ctx, execAttempt)
+	for patience := execAttempt; ; patience *= 2 {
+		attempt, done := context.WithTimeout(ctx, patience)
 		_, err := exec.Call(attempt, s.bus, r.Owner, r.Peer, req)
 		done()
-		if repeated && alreadyThere(err) {
+		if patience > execAttempt && alreadyThere(err) {
 			return nil
 		}
 		if !unreachable(err) || ctx.Err() != nil {

@@ -36,7 +36,8 @@ func checkStatus(st golem.ActivityStatus) (golem.ActivityStatus, error) {
 }
 
 // report returns the change that an account of its own state by an ExeUnit, or
-// by its agent, makes.
+// by its agent, makes. Any state but Terminated may be followed by any other:
+// the ExeUnit keeps to the table of states, but not every report arrives.
 func report(st golem.ActivityStatus, at time.Time) (func(*Record) (*golem.ProviderEvent, error), error) {
 	st, err := checkStatus(st)
 	if err != nil {
