@@ -31,6 +31,7 @@ func TestOpenForeignKeyfiles(t *testing.T) {
 		want     string
 	}{
 		{"geth.json", "correct horse", "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291"},
+		{"cheap.json", "pw", "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291"},
 		{"web3_scrypt.json", "testpassword", web3Key},
 		{"web3_pbkdf2.json", "testpassword", web3Key},
 	} {

@@ -473,7 +473,11 @@ func TestTrace(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	ctx, db := t.Context(), database(t, sqlite.Memory)
 	s := service(t, identity.Config{Store: db.Identity()})
-	i := must[golem.Identity](t)(s.Create(ctx, golem.NewIdentity{Password: "pw"}))
+	cheap, err := os.ReadFile("testdata/keyfile/cheap.json") // opening it costs nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := must[golem.Identity](t)(s.Create(ctx, golem.NewIdentity{Keyfile: string(cheap), Password: "pw"}))
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
