@@ -50,9 +50,12 @@ var (
 	HubProve = gsb.Method[HubProof, gsb.Unit]{Service: hubAuthService, Name: "Prove"}
 )
 
+// HubNonceSize is the size of a nonce in bytes. Nodes sign no other.
+const HubNonceSize = 32
+
 // HubNonce is the answer to [HubChallenge].
 type HubNonce struct {
-	Nonce []byte `flex:"nonce"` // 32 bytes
+	Nonce []byte `flex:"nonce"` // HubNonceSize bytes
 }
 
 // HubProof is the body of [HubProve].

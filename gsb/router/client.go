@@ -28,6 +28,8 @@ type ClientConfig struct {
 	// Joined is called on each new connection, before anything is registered. Its
 	// error gives the connection up, to try again later.
 	Joined func(ctx context.Context, router Router) error
+	// Ready is called on each new connection when everything is registered.
+	Ready func()
 
 	Name      string        // in Hello; default "golem"
 	Version   string        // in Hello; default "0.0.0"
@@ -84,6 +86,7 @@ type Client struct {
 	first   net.Conn // made by Dial, for Run to begin with
 	since   time.Time
 	problem error
+	refused error         // what the router said last to a service that is bound
 	changed chan struct{} // closed when up or problem changes
 }
 
@@ -199,6 +202,18 @@ func (c *Client) note(up *uplink, problem error) {
 	c.changed = make(chan struct{})
 }
 
+// refuse records what the router said to services, nil for nothing. Log is told
+// once of the same.
+func (c *Client) refuse(err error) {
+	c.mu.Lock()
+	news := err != nil && (c.refused == nil || c.refused.Error() != err.Error())
+	c.refused = err
+	c.mu.Unlock()
+	if news {
+		c.cfg.Log.Warn("service refused by the bus", "url", c.cfg.URL, "err", err)
+	}
+}
+
 // link returns the present connection.
 func (c *Client) link() (*uplink, error) {
 	c.mu.Lock()
@@ -309,6 +324,16 @@ func (c *Client) Bind(addr string, h gsb.Handler) (release func(), err error) {
 	}), nil
 }
 
+// Mend asks again, now, for what the router has refused, and returns what it
+// refuses still. It does nothing while the client is not connected.
+func (c *Client) Mend() error {
+	up, err := c.link()
+	if err != nil {
+		return nil
+	}
+	return up.mend()
+}
+
 func (c *Client) forget(addr string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -324,7 +349,7 @@ func (c *Client) bound() []string {
 
 // Subscribe makes hear receive the broadcasts on a topic until release is
 // called, which must not be done from hear. hear must not block.
-func (c *Client) Subscribe(topic string, hear func(Broadcast)) (release func()) {
+func (c *Client) Subscribe(topic string, hear func(context.Context, Broadcast)) (release func()) {
 	unsubscribe := c.topics.subscribe(topic, hear)
 	if up, err := c.link(); err == nil {
 		up.follow(topic)

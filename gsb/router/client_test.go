@@ -211,7 +211,7 @@ func TestClientReconnects(t *testing.T) {
 		}
 		bind(t, c, "/public/x", echo) // before there is a connection
 		var heard []string
-		c.Subscribe("news", func(b router.Broadcast) { heard = append(heard, string(b.Body)) })
+		c.Subscribe("news", func(_ context.Context, b router.Broadcast) { heard = append(heard, string(b.Body)) })
 		if _, err := ask(t.Context(), c, "/local/x", ""); !errors.Is(err, golem.ErrUnavailable) {
 			t.Fatalf("not connected: got %v, want ErrUnavailable", err)
 		}
@@ -283,10 +283,16 @@ func TestClientMends(t *testing.T) {
 		if err := b.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		if s := b.Status(); !s.Connected || !errors.Is(s.Problem, golem.ErrConflict) {
+			t.Fatalf("status %+v", s)
+		}
 		release()
 		time.Sleep(6 * time.Second)
 		if got, err := ask(t.Context(), w.bus, "/public/x/Y", ""); err != nil || got != "b" {
 			t.Fatalf("got %q, %v", got, err)
+		}
+		if s := b.Status(); s.Problem != nil {
+			t.Fatalf("status %+v", s)
 		}
 	})
 }
@@ -481,7 +487,7 @@ func TestConcurrent(t *testing.T) {
 			if i%10 == 0 {
 				addr := fmt.Sprintf("/local/own/%d", i)
 				bind(t, a, addr, echo)()
-				a.Subscribe("t", func(router.Broadcast) {})()
+				a.Subscribe("t", func(context.Context, router.Broadcast) {})()
 				a.Status()
 			}
 			if err := a.Broadcast(router.Broadcast{Topic: "t", Body: []byte("x")}); err != nil {

@@ -118,7 +118,7 @@ func (c *conn) handle(ctx context.Context, p *gsbpb.Packet) error {
 	case *gsbpb.Packet_UnsubscribeRequest:
 		return c.link.send(ctx, c.unsubscribe(m.UnsubscribeRequest.Topic))
 	case *gsbpb.Packet_BroadcastRequest:
-		return c.link.send(ctx, c.broadcast(m.BroadcastRequest))
+		return c.link.send(ctx, c.broadcast(ctx, m.BroadcastRequest))
 	case *gsbpb.Packet_Ping:
 		c.ping() // upstream's router answers a Ping with a Ping
 	}
@@ -226,15 +226,15 @@ func (c *conn) unsubscribe(topic string) *gsbpb.Packet {
 }
 
 // broadcast passes a broadcast of the other side on.
-func (c *conn) broadcast(r *gsbpb.BroadcastRequest) *gsbpb.Packet {
+func (c *conn) broadcast(ctx context.Context, r *gsbpb.BroadcastRequest) *gsbpb.Packet {
 	reply := &gsbpb.BroadcastReply{}
-	if err := c.publish(r); err != nil {
+	if err := c.publish(ctx, r); err != nil {
 		reply.Code, reply.Message = gsbpb.BroadcastReply_BAD_REQUEST, golem.Public(err)
 	}
 	return &gsbpb.Packet{Packet: &gsbpb.Packet_BroadcastReply{BroadcastReply: reply}}
 }
 
-func (c *conn) publish(r *gsbpb.BroadcastRequest) error {
+func (c *conn) publish(ctx context.Context, r *gsbpb.BroadcastRequest) error {
 	from, trust, err := c.session.Vouch(r.Caller, r.Topic)
 	if err != nil {
 		return err
@@ -246,12 +246,12 @@ func (c *conn) publish(r *gsbpb.BroadcastRequest) error {
 	if c.talk != nil && !c.talk.Allow() {
 		return golem.Errorf(golem.ErrExhausted, "too many broadcasts")
 	}
-	c.server.topics.publish(b)
+	c.server.topics.publish(ctx, b)
 	return nil
 }
 
 // hear tells the other side a broadcast, or loses it where too much is waiting.
-func (c *conn) hear(b Broadcast) {
+func (c *conn) hear(_ context.Context, b Broadcast) {
 	p := b.packet(b.Trust)
 	c.link.out.offer(p, size(p))
 }

@@ -6,7 +6,7 @@ import "time"
 type Status struct {
 	Connected bool
 	Since     time.Time     // of the connection, or of its loss
-	Problem   error         // why it is not connected, where known
+	Problem   error         // why it is not connected, or a service is not registered, where known
 	Heard     time.Time     // when the last packet came, zero if not connected
 	RTT       time.Duration // to the router and back, zero if not known
 	Calls     int           // in flight, in either direction
@@ -18,6 +18,9 @@ func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := Status{Connected: c.up != nil && c.up.joined.Load(), Since: c.since, Problem: c.problem, Dropped: c.dropped.Load()}
+	if s.Connected {
+		s.Problem = c.refused
+	}
 	if c.up != nil {
 		s.Heard = time.Unix(0, c.up.link.heard.Load())
 		s.RTT = time.Duration(c.up.rtt.Load())

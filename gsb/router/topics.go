@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -44,10 +45,12 @@ type topics struct {
 }
 
 // subscriber receives broadcasts; it must not block.
-type subscriber struct{ hear func(Broadcast) }
+type subscriber struct {
+	hear func(context.Context, Broadcast)
+}
 
 // subscribe adds a subscriber until release is called.
-func (t *topics) subscribe(topic string, hear func(Broadcast)) (release func()) {
+func (t *topics) subscribe(topic string, hear func(context.Context, Broadcast)) (release func()) {
 	s := &subscriber{hear}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,12 +73,12 @@ func (t *topics) unsubscribe(topic string, s *subscriber) {
 }
 
 // publish tells b to the subscribers of its topic.
-func (t *topics) publish(b Broadcast) {
+func (t *topics) publish(ctx context.Context, b Broadcast) {
 	t.mu.Lock()
 	subs := t.subs[b.Topic]
 	t.mu.Unlock()
 	for _, s := range subs {
-		s.hear(b)
+		s.hear(ctx, b)
 	}
 }
 

@@ -86,10 +86,13 @@ func (up *uplink) join(ctx context.Context) error {
 		}
 	}
 	c.note(up, nil)
-	up.mend()
+	_ = up.mend()
 	up.joined.Store(true)
 	c.note(up, nil)
 	c.cfg.Log.Info("bus connected", "url", c.cfg.URL, "router", router.Name)
+	if c.cfg.Ready != nil {
+		c.cfg.Ready()
+	}
 	tick := time.NewTicker(mendInterval)
 	defer tick.Stop()
 	for {
@@ -97,7 +100,7 @@ func (up *uplink) join(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			up.mend()
+			_ = up.mend()
 		}
 	}
 }
@@ -116,16 +119,20 @@ func (up *uplink) meet(ctx context.Context) (Router, error) {
 	}
 }
 
-// mend registers and subscribes what is not yet.
-func (up *uplink) mend() {
+// mend registers and subscribes what is not yet. It returns what the router
+// refused last.
+func (up *uplink) mend() error {
+	var refused error
 	for _, addr := range up.client.bound() {
 		if err := up.register(addr); err != nil && !errors.Is(err, errLost) {
-			up.client.cfg.Log.Warn("service refused by the bus", "url", up.client.cfg.URL, "addr", addr, "err", err)
+			refused = err
 		}
 	}
+	up.client.refuse(refused)
 	for _, topic := range up.client.topics.wanted() {
 		up.follow(topic)
 	}
+	return refused
 }
 
 // ask sends a request that is answered without an id and returns the answer. It
@@ -198,7 +205,7 @@ func (up *uplink) follow(topic string) {
 }
 
 // handle implements end.
-func (up *uplink) handle(_ context.Context, p *gsbpb.Packet) error {
+func (up *uplink) handle(ctx context.Context, p *gsbpb.Packet) error {
 	switch m := p.Packet.(type) {
 	case *gsbpb.Packet_Hello:
 		return up.greet(m.Hello)
@@ -208,7 +215,7 @@ func (up *uplink) handle(_ context.Context, p *gsbpb.Packet) error {
 			up.rtt.Store(time.Now().UnixNano() - at)
 		}
 	case *gsbpb.Packet_BroadcastRequest:
-		up.hear(m.BroadcastRequest)
+		up.hear(ctx, m.BroadcastRequest)
 	case *gsbpb.Packet_RegisterReply, *gsbpb.Packet_UnregisterReply, *gsbpb.Packet_SubscribeReply, *gsbpb.Packet_UnsubscribeReply:
 		select {
 		case up.answer <- p:
@@ -241,9 +248,9 @@ func (up *uplink) trust(level uint32) p2p.Trust {
 }
 
 // hear hands a broadcast to its subscribers. Upstream does not answer these.
-func (up *uplink) hear(b *gsbpb.BroadcastRequest) {
+func (up *uplink) hear(ctx context.Context, b *gsbpb.BroadcastRequest) {
 	from, _ := golem.ParseNodeID(b.Caller) // zero: nobody in particular
-	up.client.topics.publish(Broadcast{From: from, Trust: up.trust(b.Trust), Topic: b.Topic, Body: b.Data})
+	up.client.topics.publish(ctx, Broadcast{From: from, Trust: up.trust(b.Trust), Topic: b.Topic, Body: b.Data})
 }
 
 // admit implements end.
