@@ -57,6 +57,11 @@ func reportState(w *world, id golem.ActivityID, st golem.StatePair) error {
 // createByHand creates an Activity whose ExeUnit is the test itself.
 func createByHand(t *testing.T, w *world) golem.ActivityID {
 	t.Helper()
+	return createByHandAt(t, w, w.provider.Service)
+}
+
+func createByHandAt(t *testing.T, w *world, provider *activity.Service) golem.ActivityID {
+	t.Helper()
 	var id golem.ActivityID
 	done := make(chan error)
 	go func() {
@@ -64,7 +69,7 @@ func createByHand(t *testing.T, w *world) golem.ActivityID {
 		id, err = w.requestor.Create(t.Context(), w.requestor.id, w.agreement, activity.Creation{Timeout: 5 * time.Second})
 		done <- err
 	}()
-	evs, err := w.provider.Events(t.Context(), activity.EventQuery{Owner: w.provider.id, Most: 1}, time.Minute)
+	evs, err := provider.Events(t.Context(), activity.EventQuery{Owner: w.provider.id, Most: 1}, time.Minute)
 	if err != nil || len(evs) != 1 {
 		t.Fatalf("events: %v, %v", evs, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/golem-go/golem/rest"
 	"github.com/golem-go/golem/rest/client"
 	"github.com/golem-go/golem/sqlite"
+	"github.com/golem-go/golem/wire"
 )
 
 // activityNode is a node with two identities that have an Agreement with each
@@ -31,8 +33,10 @@ import (
 type activityNode struct {
 	*activity.Service
 	agent     *activitytest.Agent
+	bus       *gsb.Bus
 	agreement golem.AgreementID
 	http      *http.Client
+	silent    atomic.Bool // ExeUnits that are started do not answer for an hour
 }
 
 // The app-keys of the node.
@@ -95,12 +99,17 @@ func withActivityNode(t *testing.T, f func(t *testing.T, n *activityNode)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &activityNode{Service: s, agreement: a.ID, agent: &activitytest.Agent{
+		n := &activityNode{Service: s, bus: bus, agreement: a.ID}
+		n.agent = &activitytest.Agent{
 			Node: golem.NodeID{2}, Session: "s1", Bus: bus, Gateway: s,
 			Unit: func(golem.ProviderEvent) activitytest.UnitConfig {
-				return activitytest.UnitConfig{Start: 100 * time.Millisecond, Rates: []float64{0.5, 0}}
+				start := 100 * time.Millisecond
+				if n.silent.Load() {
+					start = time.Hour
+				}
+				return activitytest.UnitConfig{Start: start, Rates: []float64{0.5, 0}}
 			},
-		}}
+		}
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		server := &http.Server{Handler: rest.New(rest.Config{Keys: activityKeys, Services: rest.Services{Activity: s}})}
 		transport := &http.Transport{DialContext: l.dial}
@@ -120,7 +129,9 @@ func withActivityNode(t *testing.T, f func(t *testing.T, n *activityNode)) {
 	})
 }
 
-func (n *activityNode) client(key string) *client.Client { return client.New("http://node", key, n.http) }
+func (n *activityNode) client(key string) *client.Client {
+	return client.New("http://node", key, n.http)
+}
 
 // do makes a request and returns the answer, ids in it replaced by <id>.
 func (n *activityNode) do(t *testing.T, key, method, path, body string) (status int, answer string) {
@@ -298,28 +309,35 @@ func TestActivityAnswers(t *testing.T) {
 	})
 }
 
+// createByHand creates an Activity whose ExeUnit does not answer.
+func (n *activityNode) createByHand(t *testing.T) golem.ActivityID {
+	t.Helper()
+	n.silent.Store(true)
+	created := make(chan error)
+	go func() {
+		_, err := n.Create(t.Context(), golem.NodeID{1}, n.agreement, activity.Creation{Timeout: 20 * time.Second})
+		created <- err
+	}()
+	time.Sleep(time.Second)
+	as, err := n.Activities(t.Context(), golem.NodeID{2}, "")
+	if err != nil || len(as) != 1 {
+		t.Fatalf("activities: %v, %v", as, err)
+	}
+	set := golem.ActivityStatus{State: golem.StatePair{Current: golem.ActivityInitialized}}
+	if err := n.SetState(t.Context(), golem.NodeID{2}, as[0].ID, set); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-created; err != nil {
+		t.Fatal(err)
+	}
+	return as[0].ID
+}
+
 // An ExeUnit that cannot be reached is what SDKs repeat their polls for.
 func TestActivityUnreachable(t *testing.T) {
 	withActivityNode(t, func(t *testing.T, n *activityNode) {
-		n.agent.Unit = func(golem.ProviderEvent) activitytest.UnitConfig { return activitytest.UnitConfig{Start: time.Hour} }
-		created := make(chan error)
-		go func() {
-			_, err := n.Create(t.Context(), golem.NodeID{1}, n.agreement, activity.Creation{Timeout: 20 * time.Second})
-			created <- err
-		}()
-		time.Sleep(time.Second)
-		as, err := n.Activities(t.Context(), golem.NodeID{2}, "")
-		if err != nil || len(as) != 1 {
-			t.Fatalf("activities: %v, %v", as, err)
-		}
-		set := golem.ActivityStatus{State: golem.StatePair{Current: golem.ActivityInitialized}}
-		if err := n.SetState(t.Context(), golem.NodeID{2}, as[0].ID, set); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-created; err != nil {
-			t.Fatal(err)
-		}
-		status, answer := n.do(t, "requestor", "POST", "/activity/"+string(as[0].ID)+"/exec?timeout=1", `{"text":"[{\"deploy\":{}}]"}`)
+		id := n.createByHand(t)
+		status, answer := n.do(t, "requestor", "POST", "/activity/"+string(id)+"/exec?timeout=1", `{"text":"[{\"deploy\":{}}]"}`)
 		if want := `{"message":"GSB error: endpoint address not found"}`; status != 500 || answer != want {
 			t.Errorf("got %d %s, want 500 %s", status, answer, want)
 		}
@@ -410,8 +428,8 @@ func TestActivityStreamRefused(t *testing.T) {
 			last string
 			want int
 		}{
-			"/activity/" + id + "/exec/none":    {"", 404},
-			"/activity/unknown/exec/none":       {"", 404},
+			"/activity/" + id + "/exec/none":     {"", 404},
+			"/activity/unknown/exec/none":        {"", 404},
 			"/activity/" + id + "/exec/none?x=1": {"x", 400},
 		}
 		for _, path := range slices.Sorted(maps.Keys(tests)) {
@@ -424,7 +442,8 @@ func TestActivityStreamRefused(t *testing.T) {
 	})
 }
 
-// A stream without any event is begun nevertheless, and ends with the ExeUnit.
+// A stream of a batch that is silent, as one whose events the client has all got,
+// is begun nevertheless.
 func TestActivityStreamSilent(t *testing.T) {
 	withActivityNode(t, func(t *testing.T, n *activityNode) {
 		id := n.create(t)
@@ -441,6 +460,50 @@ func TestActivityStreamSilent(t *testing.T) {
 			t.Errorf("got %q", ping)
 		}
 		resp.Body.Close()
+	})
+}
+
+// A stream that cannot go on ends, so that the client asks again and learns why.
+func TestActivityStreamBreaks(t *testing.T) {
+	withActivityNode(t, func(t *testing.T, n *activityNode) {
+		id := n.createByHand(t)
+		unit := string(id)
+		release, err := wire.Exec.At(unit).Handle(n.bus, func(_ context.Context, _ gsb.Peer, req wire.ExecRequest) (golem.BatchID, error) {
+			return req.Batch, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		releaseStream, err := wire.StreamBatch.At(unit).Handle(n.bus, func(ctx context.Context, _ gsb.Peer, _ wire.StreamBatchRequest, send func(golem.RuntimeEvent) error) error {
+			if err := send(golem.RuntimeEvent{Kind: golem.RuntimeEventKind{Started: &golem.CommandStarted{Command: activityScript[0]}}}); err != nil {
+				return err
+			}
+			time.Sleep(3 * time.Second)
+			return golem.Errorf(golem.ErrInternal, "lagging behind")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := n.client("requestor").Exec(t.Context(), id, activityScript, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, frames := n.stream(t, "/activity/"+unit+"/exec/"+string(batch), "")
+		if first := readFrame(t, frames); !strings.Contains(first, "started") {
+			t.Errorf("first is %s", first)
+		}
+		if rest, err := io.ReadAll(frames); err != nil || len(rest) != 0 {
+			t.Errorf("then %q, %v", rest, err)
+		}
+		resp.Body.Close()
+		releaseStream()
+		var last error
+		for _, last = range n.client("requestor").StreamBatch(t.Context(), id, batch) {
+		}
+		if golem.KindOf(last) != golem.ErrUnavailable || !strings.Contains(last.Error(), "GSB error: endpoint address not found") {
+			t.Errorf("asked again: %v", last)
+		}
 	})
 }
 
