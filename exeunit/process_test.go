@@ -28,6 +28,7 @@ func self(t testing.TB) string {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
 	write(t, good, []byte("good"))

@@ -318,21 +318,17 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// TestFlood has a program print a gibibyte, streamed to nobody, and kept.
+// TestFlood has a program print much more than is kept, streamed to nobody.
 func TestFlood(t *testing.T) {
 	u := newUnit(t, "good").start()
 	u.must(ready)
-	size := 1024
-	if testing.Short() {
-		size = 64
-	}
 	before := heap()
-	id := u.exec(runCaptured(`{"stdout":{"stream":{}}}`, "flood", strconv.Itoa(size)))
+	id := u.exec(runCaptured(`{"stdout":{"stream":{}}}`, "flood", strconv.Itoa(floodSize)))
 	r := u.results(id)[0]
 	if grown := heap() - before; grown > 40<<20 {
 		t.Errorf("the heap has grown by %d MiB", grown>>20)
 	}
-	if r.Result != golem.ResultOk || len(r.Stdout.Text) != 6<<20 || !strings.Contains(message(r), fmt.Sprintf("%d bytes of stdout were not kept", size<<20-6<<20)) {
+	if r.Result != golem.ResultOk || len(r.Stdout.Text) != 6<<20 || !strings.Contains(message(r), fmt.Sprintf("%d bytes of stdout were not kept", floodSize<<20-6<<20)) {
 		t.Errorf("got %s %q, %d bytes", r.Result, message(r), len(r.Stdout.Text))
 	}
 	events := u.stream(id)
@@ -343,6 +339,7 @@ func TestFlood(t *testing.T) {
 
 // TestSlowFollower has a program flood while somebody follows it slowly.
 func TestSlowFollower(t *testing.T) {
+	t.Parallel()
 	u := newUnit(t, "good").start()
 	u.must(ready)
 	id := u.exec(runCaptured(`{"stdout":{"stream":{}}}`, "flood", "64"))
@@ -396,6 +393,7 @@ func heap() int64 {
 
 // TestKill ends the Activity while a program runs that does not want to end.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, entry string
 		within      time.Duration
@@ -492,6 +490,7 @@ func TestSignal(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		limit  func(c *exeunit.Config)
@@ -575,7 +574,7 @@ func TestRuntimeEnvironment(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	u := newUnit(t, "good")
-	u.cfg.Runtime.(*exeunit.Executable).Env = []string{"A=b", beRuntime + "=good"}
+	u.cfg.Runtime.(*exeunit.Executable).Env = []string{"A=b", beRuntime + "=good", fast}
 	u.start()
 	u.must(ready)
 	if got := u.must(run("env")).Stdout.Text; strings.Contains(got, "HOME=") || !strings.Contains(got, "A=b") {
@@ -584,6 +583,7 @@ func TestRuntimeEnvironment(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, kind, script, want string
 	}{

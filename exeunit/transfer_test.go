@@ -235,6 +235,7 @@ func TestTransferPrivate(t *testing.T) {
 
 // TestTransferResume has a server that breaks the first connection.
 func TestTransferResume(t *testing.T) {
+	t.Parallel()
 	content := pattern(1 << 20)
 	for _, ranges := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ranges %v", ranges), func(t *testing.T) {
