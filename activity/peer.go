@@ -63,25 +63,29 @@ func (s *Service) onCreate(ctx context.Context, from gsb.Peer, req wire.CreateAc
 	if err != nil {
 		return reply, err
 	}
-	r, _, err = s.await(ctx, r.ID, golem.Provider, duration(req.Timeout, DefaultTimeout), func(r *Record) bool {
+	if err := s.awaitUnit(ctx, r.ID, duration(req.Timeout, DefaultTimeout)); err != nil {
+		if _, orderErr := s.order(context.WithoutCancel(ctx), r, "it was not initialized in time"); orderErr != nil {
+			s.trace.failed("create", orderErr)
+		}
+		return reply, err
+	}
+	return wire.CreateActivityReply{Activity: r.ID}, nil
+}
+
+// awaitUnit returns when the ExeUnit of a new Activity is initialized.
+func (s *Service) awaitUnit(ctx context.Context, id golem.ActivityID, timeout time.Duration) error {
+	r, begun, err := s.await(ctx, id, golem.Provider, timeout, func(r *Record) bool {
 		return r.Status.State.Current != golem.ActivityNew
 	})
 	switch {
 	case err != nil:
+		return err
+	case !begun:
+		return golem.Errorf(golem.ErrTimeout, "activity was not initialized in time")
 	case r.Ended():
-		return reply, golem.Errorf(golem.ErrUnavailable, "activity ended before it was initialized: %s", r.Status.Reason)
-	case r.Status.State.Current == golem.ActivityNew:
-		err = golem.Errorf(golem.ErrTimeout, "activity was not initialized in time")
-	default:
-		return wire.CreateActivityReply{Activity: r.ID}, nil
+		return golem.Errorf(golem.ErrUnavailable, "activity ended before it was initialized: %s", r.Status.Reason)
 	}
-	if r != nil {
-		_, orderErr := s.order(context.WithoutCancel(ctx), r, "it was not initialized in time")
-		if orderErr != nil {
-			return reply, orderErr
-		}
-	}
-	return reply, err
+	return nil
 }
 
 // granted returns the Agreement under which req is made. To those who are not
