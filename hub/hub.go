@@ -31,7 +31,7 @@ type Config struct {
 	PingInterval   time.Duration // default 2 min, as upstream
 	PingTimeout    time.Duration // default 5 min, as upstream
 	ForwardTimeout time.Duration // default 30 s, as upstream
-	Limits         router.Limits // of one connection
+	Limits         router.Limits // of one connection; the default bounds its rate too, and goes as a whole
 	Connections    int           // default 10,000
 	Log            *slog.Logger
 }
@@ -39,7 +39,7 @@ type Config struct {
 // defaultLimits let a node do its work, and keep it from being all that a hub does.
 var defaultLimits = router.Limits{
 	Calls:      4096,
-	CallBytes:  64 << 20,
+	CallBytes:  16 << 20,
 	Services:   64,
 	Topics:     64,
 	Messages:   20_000,
@@ -128,7 +128,7 @@ func (h *Hub) Nodes() []Node {
 	defer h.mu.Unlock()
 	var list []Node
 	for id, e := range h.nodes {
-		list = append(list, Node{ID: id, Proven: e.proven, Addr: e.member.peer.Addr.String(), Since: e.since})
+		list = append(list, Node{ID: id, Proven: e.proven, Addr: e.member.remote.String(), Since: e.since})
 	}
 	slices.SortFunc(list, func(a, b Node) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return list

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +22,9 @@ const (
 
 // member is one connection to the hub and what it may do.
 type member struct {
-	hub  *Hub
-	peer router.Peer
-	auth *gsb.Bus // what only this connection sees
+	hub    *Hub
+	remote net.Addr
+	auth   *gsb.Bus // what only this connection sees
 
 	mu     sync.Mutex
 	nonce  []byte    // nil for none
@@ -34,8 +35,8 @@ type member struct {
 
 var _ router.Session = (*member)(nil)
 
-func (h *Hub) session(peer router.Peer) router.Session {
-	m := &member{hub: h, peer: peer, auth: gsb.New(gsb.Config{}), proven: map[golem.NodeID]bool{}, joined: map[golem.NodeID]func(){}}
+func (h *Hub) session(remote net.Addr) router.Session {
+	m := &member{hub: h, remote: remote, auth: gsb.New(gsb.Config{}), proven: map[golem.NodeID]bool{}, joined: map[golem.NodeID]func(){}}
 	m.serveAuth()
 	return m
 }
@@ -103,7 +104,7 @@ func (m *member) join(id golem.NodeID, proven bool, release func()) {
 	m.hub.mu.Lock()
 	m.hub.nodes[id] = &entry{m, proven, time.Now()}
 	m.hub.mu.Unlock()
-	m.hub.cfg.Log.Info("node joined", "node", id, "proven", proven, "remote", m.peer.Addr)
+	m.hub.cfg.Log.Info("node joined", "node", id, "proven", proven, "remote", m.remote)
 }
 
 func (m *member) leave(id golem.NodeID, unbind func()) {
@@ -116,7 +117,7 @@ func (m *member) leave(id golem.NodeID, unbind func()) {
 	}
 	m.hub.mu.Unlock()
 	unbind()
-	m.hub.cfg.Log.Info("node left", "node", id, "remote", m.peer.Addr)
+	m.hub.cfg.Log.Info("node left", "node", id, "remote", m.remote)
 }
 
 // evictClaimant takes an identity from a connection that merely claims it, and
@@ -134,7 +135,7 @@ func (h *Hub) evictClaimant(id golem.NodeID) bool {
 	if release == nil {
 		return false
 	}
-	h.cfg.Log.Warn("claimed identity was proven by another", "node", id, "remote", e.member.peer.Addr)
+	h.cfg.Log.Warn("claimed identity was proven by another", "node", id, "remote", e.member.remote)
 	release()
 	return true
 }

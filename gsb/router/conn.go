@@ -40,7 +40,7 @@ func newConn(s *Server, nc net.Conn, cancel context.CancelCauseFunc) *conn {
 	c.link = newLink(nc, c, &c.serving, s.cfg.Limits)
 	c.link.vouches = true
 	c.link.patience, c.link.readers = s.cfg.ForwardTimeout, s.cfg.ForwardTimeout
-	c.session = s.cfg.Session(Peer{Addr: nc.RemoteAddr(), Close: func() { c.close(errLost) }})
+	c.session = s.cfg.Session(nc.RemoteAddr())
 	return c
 }
 

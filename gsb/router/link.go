@@ -106,9 +106,7 @@ func (l *link) flush(ctx context.Context, buf []byte, packets []*gsbpb.Packet) (
 		if len(buf) < flushSize && i < len(packets)-1 {
 			continue
 		}
-		if ctx.Err() == nil {
-			l.nc.SetWriteDeadline(time.Now().Add(l.patience))
-		}
+		l.setDeadline(ctx)
 		if _, err := l.nc.Write(buf); err != nil {
 			return nil, err
 		}
@@ -118,6 +116,18 @@ func (l *link) flush(ctx context.Context, buf []byte, packets []*gsbpb.Packet) (
 		buf = buf[:0]
 	}
 	return buf, nil
+}
+
+// setDeadline gives the next write its time. The end of ctx may come in between,
+// and must not find the longer time set after its own.
+func (l *link) setDeadline(ctx context.Context) {
+	if ctx.Err() != nil {
+		return // the farewell has its time
+	}
+	l.nc.SetWriteDeadline(time.Now().Add(l.patience))
+	if ctx.Err() != nil {
+		l.nc.SetWriteDeadline(time.Now().Add(farewell))
+	}
 }
 
 // read acts on what comes in.

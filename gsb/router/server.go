@@ -16,8 +16,9 @@ import (
 // Config configures a Server. Zero durations stand for their defaults, which are
 // those of the socket of a node; a hub is more patient (spec net.md §1.2).
 type Config struct {
-	// Session is called for each connection; see [NewLocal].
-	Session func(Peer) Session
+	// Session is called for each connection, with the address of its other end;
+	// see [NewLocal].
+	Session func(remote net.Addr) Session
 	Name    string // in Hello; default "golem"
 	Version string // in Hello; default "0.0.0"
 

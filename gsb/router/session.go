@@ -20,18 +20,11 @@ type Session interface {
 	Vouch(caller, to string) (golem.NodeID, p2p.Trust, error)
 }
 
-// Peer is the connection a Session is for.
-type Peer struct {
-	Addr net.Addr // of the other end
-	// Close ends the connection and releases what it has bound. It does not wait.
-	Close func()
-}
-
 // NewLocal returns the sessions of a node's own socket: every connection is a
 // process of this machine and may use the bus. The processes speak for the node's
 // identities; where they name another caller they are nobody in particular.
-func NewLocal(bus *gsb.Bus) func(Peer) Session {
-	return func(Peer) Session { return local{bus} }
+func NewLocal(bus *gsb.Bus) func(remote net.Addr) Session {
+	return func(net.Addr) Session { return local{bus} }
 }
 
 type local struct{ *gsb.Bus }

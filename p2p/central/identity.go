@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb"
 	"github.com/golem-go/golem/gsb/router"
 	"github.com/golem-go/golem/wire"
 )
+
+// joinTimeout is how long proving the identities may take: as long as a hub waits.
+const joinTimeout = time.Minute
 
 func (n *Network) identities() []golem.NodeID {
 	n.mu.Lock()
@@ -77,6 +81,8 @@ func (n *Network) join(ctx context.Context, hub router.Router) error {
 	n.mu.Lock()
 	n.hub, n.proven = hub, map[golem.NodeID]bool{}
 	n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
 	return n.proveMissing(ctx)
 }
 

@@ -25,15 +25,3 @@ func TestSwitchSuite(t *testing.T) {
 		}
 	})
 }
-
-// A network without faults behaves like the one it wraps.
-func TestFaultySuite(t *testing.T) {
-	p2ptest.Run(t, func(testing.TB) p2ptest.Overlay {
-		sw := p2ptest.NewSwitch(p2ptest.Config{Detect: 50 * time.Millisecond, Claimed: true})
-		return p2ptest.Overlay{
-			Node:     func(testing.TB) p2p.Network { return p2ptest.Faulty(sw.Node(), p2ptest.Faults{}) },
-			Identity: identity,
-			Trust:    p2p.TrustClaim,
-		}
-	})
-}

@@ -131,7 +131,7 @@ func TestRepeatable(t *testing.T) {
 	if n := strings.Count(first, "\n"); n < 1000 || !strings.Contains(first, "loss") || !strings.Contains(first, "partition") {
 		t.Fatalf("the simulation is dull: %d deliveries", n)
 	}
-	for range 20 {
+	for range 8 {
 		if again := simulate(t, 1); again != first {
 			t.Fatalf("two runs with one seed differ:\n%s", difference(first, again))
 		}
@@ -365,6 +365,21 @@ func TestNoEndpoint(t *testing.T) {
 		defer p.stop()
 		if _, err := p.ask(t, 0, 1, ""); !errors.Is(err, gsb.ErrNoEndpoint) {
 			t.Fatalf("got %v, want ErrNoEndpoint", err)
+		}
+	})
+}
+
+func TestClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		serve := func(int) p2p.Handler {
+			return func(_ context.Context, r p2p.Request, w func(p2p.Reply) error) error {
+				return w(p2p.Reply{Body: []byte(r.Trust.String()), Last: true})
+			}
+		}
+		p := build(t, p2ptest.Config{Claimed: true}, 2, serve, nil)
+		defer p.stop()
+		if got, err := p.ask(t, 0, 1, ""); err != nil || got != "claim" {
+			t.Fatalf("got %q, %v", got, err)
 		}
 	})
 }
