@@ -430,7 +430,7 @@ func TestTrySend(t *testing.T) {
 		for c.TrySend(gsb.Request{Addr: "/x", Body: make([]byte, 1000)}) {
 			sent++
 		}
-		if s := c.Status(); sent == 0 || sent > 100 || s.Dropped != 1 {
+		if s := c.Status(); sent == 0 || s.Dropped != 1 {
 			t.Fatalf("sent %d, dropped %d", sent, s.Dropped)
 		}
 		for range sent {
