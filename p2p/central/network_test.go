@@ -140,7 +140,6 @@ func TestReconnect(t *testing.T) {
 		keys := newRing()
 		me, you := keys.identity(t), keys.identity(t)
 		var p atomic.Pointer[pipes]
-		p.Store(newPipes())
 		dial := func(ctx context.Context) (net.Conn, error) { return p.Load().Dial(ctx) }
 		late := func(ctx context.Context) (net.Conn, error) {
 			time.Sleep(2 * time.Second) // longer than the jitter of the other
@@ -175,8 +174,6 @@ func TestReconnect(t *testing.T) {
 		if _, err := wire.RemotePing.Call(t.Context(), mine, golem.NodeID{}, you, struct{}{}); !errors.Is(err, golem.ErrUnavailable) {
 			t.Fatalf("not connected: %v", err)
 		}
-		start(t, a.Run)
-		start(t, b.Run)
 		for round := range 3 {
 			serving := newPipes()
 			p.Store(serving)
@@ -185,6 +182,10 @@ func TestReconnect(t *testing.T) {
 				t.Fatal(err)
 			}
 			stop := start(t, func(ctx context.Context) error { return h.Serve(ctx, serving) })
+			if round == 0 {
+				start(t, a.Run)
+				start(t, b.Run)
+			}
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
 			if _, err := wire.RemotePing.Call(t.Context(), mine, golem.NodeID{}, you, struct{}{}); err != nil {
