@@ -49,7 +49,7 @@ func (s *Service) current(ctx context.Context, role golem.Role, id golem.Agreeme
 // else was faster it starts over. What time has done is kept even if decide
 // refuses.
 func (s *Service) change(ctx context.Context, role golem.Role, id golem.AgreementID, decide func(h *Handshake, now time.Time) error) (*Handshake, error) {
-	for {
+	for try := 0; ; try++ {
 		h, err := s.store.Handshake(ctx, role, id)
 		if errors.Is(err, golem.ErrNotFound) {
 			return nil, noAgreement(id)
@@ -69,7 +69,7 @@ func (s *Service) change(ctx context.Context, role golem.Role, id golem.Agreemen
 		if h.same(&before) {
 			return h, refused
 		}
-		err = s.commit(ctx, h, before.State, now)
+		err = s.commit(ctx, h, before.State, now, try)
 		if errors.Is(err, golem.ErrConflict) && ctx.Err() == nil {
 			continue
 		}
@@ -78,11 +78,11 @@ func (s *Service) change(ctx context.Context, role golem.Role, id golem.Agreemen
 }
 
 // commit stores a step and tells whoever waits for it.
-func (s *Service) commit(ctx context.Context, h *Handshake, from golem.AgreementState, now time.Time) error {
+func (s *Service) commit(ctx context.Context, h *Handshake, from golem.AgreementState, now time.Time, try int) error {
 	c := Change{Handshake: h, News: h.news, Owner: h.Owner(), Now: now}
 	terminated := slices.ContainsFunc(h.news, isType(golem.AgreementTerminatedEvent))
 	if terminated && h.Role == golem.Requestor {
-		c.Fresh = s.rematch(&h.Agreement)
+		c.Fresh = s.rematch(&h.Agreement, try)
 	}
 	if h.Telling != "" && h.Due.IsZero() {
 		h.Due = s.firstDue(h.Telling, now)
@@ -142,8 +142,8 @@ func owned(who golem.NodeID, decide func(h *Handshake, now time.Time) error) fun
 // handshake must be finished.
 func (s *Service) ProposeAgreement(ctx context.Context, who golem.NodeID, id golem.ProposalID, validTo time.Time) (golem.AgreementID, error) {
 	const tries = 4
-	for range tries {
-		h, err := s.draft(ctx, who, id, validTo)
+	for try := range tries {
+		h, err := s.draft(ctx, who, id, validTo, try)
 		if err != nil {
 			return "", err
 		}
@@ -160,7 +160,7 @@ func (s *Service) ProposeAgreement(ctx context.Context, who golem.NodeID, id gol
 }
 
 // draft decides whether a Proposal may become an Agreement, and returns it.
-func (s *Service) draft(ctx context.Context, who golem.NodeID, id golem.ProposalID, validTo time.Time) (*Handshake, error) {
+func (s *Service) draft(ctx context.Context, who golem.NodeID, id golem.ProposalID, validTo time.Time, try int) (*Handshake, error) {
 	x, err := s.store.Proposal(ctx, id)
 	if err != nil && !errors.Is(err, golem.ErrNotFound) {
 		return nil, err
@@ -187,7 +187,7 @@ func (s *Service) draft(ctx context.Context, who golem.NodeID, id golem.Proposal
 	if err != nil {
 		return nil, err
 	}
-	return newHandshake(golem.Requestor, x, prev, s.stamp(golem.Requestor), validTo.UTC()), nil
+	return newHandshake(golem.Requestor, x, prev, s.stamp(golem.Requestor, string(id), try), validTo.UTC()), nil
 }
 
 // newHandshake returns the Agreement that makes of x, the Provider's Proposal,

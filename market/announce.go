@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -128,7 +129,7 @@ func (s *Service) share(ctx context.Context) {
 			others = append(others, e.sub.ID)
 		}
 	}
-	s.broadcastOffers(ctx, s.sample(own, others))
+	s.broadcastOffers(ctx, s.sample("share", own, others))
 }
 
 // shareWithdrawals likewise broadcasts what is gone.
@@ -141,16 +142,15 @@ func (s *Service) shareWithdrawals(ctx context.Context) {
 			others = append(others, l.ID)
 		}
 	}
-	s.broadcastWithdrawals(ctx, s.sample(own, others))
+	s.broadcastWithdrawals(ctx, s.sample("share withdrawals", own, others))
 }
 
 // sample returns as many ids as one broadcast may have: own ones first, chosen
 // at random where there are too many.
-func (s *Service) sample(own, others []golem.SubscriptionID) []golem.SubscriptionID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Service) sample(purpose string, own, others []golem.SubscriptionID) []golem.SubscriptionID {
+	chance := s.chance(fmt.Sprint(purpose, s.now().UnixMicro()))
 	for _, ids := range [][]golem.SubscriptionID{own, others} {
-		s.rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+		chance.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	}
 	ids := slices.Concat(own, others)
 	return ids[:min(len(ids), s.cfg.Broadcast)]
@@ -166,5 +166,5 @@ func (s *Service) onNewNeighbour(ctx context.Context, from gsb.Peer, _ gsb.Unit)
 			others = append(others, e.sub.ID)
 		}
 	}
-	s.announceOffers(s.sample(own, others))
+	s.announceOffers(s.sample("greet "+from.Node.String(), own, others))
 }

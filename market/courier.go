@@ -3,6 +3,7 @@ package market
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (s *Service) run(ctx context.Context, e *Errand) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	if !answered(err) && start.Sub(e.Since) < s.patience(e.Telling) {
-		return s.store.Postpone(ctx, []Errand{*e}, s.now().Add(s.backoff(e.Attempts)))
+		return s.store.Postpone(ctx, []Errand{*e}, s.now().Add(s.backoff(e)))
 	}
 	return s.apply(ctx, e, err)
 }
@@ -185,12 +186,12 @@ func (s *Service) apply(ctx context.Context, e *Errand, answer error) error {
 }
 
 // backoff returns the pause after a failed attempt.
-func (s *Service) backoff(attempts int) time.Duration {
+func (s *Service) backoff(e *Errand) time.Duration {
 	pause := lastPause
-	if attempts < 16 {
-		pause = min(lastPause, firstPause<<attempts)
+	if e.Attempts < 16 {
+		pause = min(lastPause, firstPause<<e.Attempts)
 	}
-	return s.jitter(pause)
+	return jitter(s.chance(fmt.Sprint(e.key(), e.Attempts)), pause)
 }
 
 // insist calls send until it is answered, for as long as an agent may be kept

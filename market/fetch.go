@@ -3,6 +3,7 @@ package market
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -213,7 +214,8 @@ func (s *Service) fetch(ctx context.Context) time.Time {
 		if src.failures < 8 {
 			pause = min(maxFetchPause, 2*time.Second<<src.failures)
 		}
-		s.fetcher.done(src, ids, got, failed, s.now().Add(s.jitter(pause)))
+		pause = jitter(s.chance(fmt.Sprint(src.node, src.failures)), pause)
+		s.fetcher.done(src, ids, got, failed, s.now().Add(pause))
 	}
 	return time.Time{}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
@@ -46,6 +47,7 @@ type world struct {
 func bubble(t *testing.T, cfg p2ptest.Config, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, cfg.Seed)
 		w := &world{t: t, sw: p2ptest.NewSwitch(cfg)}
 		defer w.close()
 		f(t, w)

@@ -74,7 +74,7 @@ func (s *Service) matchEntry(ctx context.Context, e *entry) error {
 			offer, demand = other, e
 		}
 		if s.fits(offer, demand, now) {
-			ms = append(ms, s.newMatch(offer, demand, true))
+			ms = append(ms, s.newMatch(offer, demand, 0, true))
 			found++
 		}
 		if len(ms) == openBatch || i == len(others)-1 {
@@ -141,11 +141,12 @@ func checkPricing(p *property.Set) error {
 
 // newMatch returns the Negotiation that a match opens. The first Proposal is the
 // Offer; it is good for as long as both are on the market.
-func (s *Service) newMatch(offer, demand *entry, once bool) Match {
+func (s *Service) newMatch(offer, demand *entry, try int, once bool) Match {
 	o, d := offer.sub, demand.sub
-	created := s.stamp(golem.Requestor)
+	created := s.stamp(golem.Requestor, string(o.ID+d.ID), try)
+	id := golem.NewProposalID(golem.Requestor, o.ID, d.ID, created)
 	n := golem.Negotiation{
-		ID: golem.NewNegotiationID(), Role: golem.Requestor, Subscription: d.ID,
+		ID: negotiationOf(id), Role: golem.Requestor, Subscription: d.ID,
 		Offer: o.ID, Demand: d.ID, Requestor: d.Node, Provider: o.Node,
 	}
 	expires := o.Expires
@@ -153,14 +154,21 @@ func (s *Service) newMatch(offer, demand *entry, once bool) Match {
 		expires = d.Expires
 	}
 	return Match{Negotiation: n, Once: once, Initial: golem.Proposal{
-		ID: golem.NewProposalID(golem.Requestor, o.ID, d.ID, created), Issuer: golem.Them, Negotiation: n.ID,
+		ID: id, Issuer: golem.Them, Negotiation: n.ID,
 		Properties: o.Properties, Constraints: o.Constraints, State: golem.ProposalInitial, Created: created, Expires: expires,
 	}}
 }
 
+// negotiationOf returns the id of the Negotiation that begins with a Proposal. It
+// stays on this node.
+func negotiationOf(first golem.ProposalID) golem.NegotiationID {
+	const digits = 32
+	return golem.NegotiationID(first.Hash()[:digits])
+}
+
 // rematch returns the match by which a pair may negotiate again after its
 // Agreement has ended, or nil if either has left the market.
-func (s *Service) rematch(a *golem.Agreement) *Match {
+func (s *Service) rematch(a *golem.Agreement, try int) *Match {
 	now := s.now()
 	offer, err := s.board.offer(a.Offer.ID, now)
 	if err != nil {
@@ -170,6 +178,6 @@ func (s *Service) rematch(a *golem.Agreement) *Match {
 	if err != nil {
 		return nil
 	}
-	m := s.newMatch(offer, demand, false)
+	m := s.newMatch(offer, demand, try, false)
 	return &m
 }

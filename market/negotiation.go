@@ -103,7 +103,7 @@ func (s *Service) onInitialProposal(ctx context.Context, from gsb.Peer, m wire.I
 		return gsb.Unit{}, err
 	}
 	n := golem.Negotiation{
-		ID: golem.NewNegotiationID(), Role: golem.Provider, Subscription: m.Offer,
+		Role: golem.Provider, Subscription: m.Offer,
 		Offer: m.Offer, Demand: m.Demand, Requestor: from.Node, Provider: offer.sub.Node,
 	}
 	if offer.sub.Expires.Before(r.Expires) {
@@ -115,13 +115,15 @@ func (s *Service) onInitialProposal(ctx context.Context, from gsb.Peer, m wire.I
 // begin stores a Negotiation a Requestor has begun.
 func (s *Service) begin(ctx context.Context, from gsb.Peer, n golem.Negotiation, offer *entry, r *received, now time.Time) error {
 	const tries = 3
-	for range tries {
+	for try := range tries {
 		if known, err := s.known(ctx, from, r); known || err != nil {
 			return err
 		}
-		created := s.stamp(golem.Provider)
+		created := s.stamp(golem.Provider, string(r.ID), try)
+		first := golem.NewProposalID(golem.Provider, n.Offer, n.Demand, created)
+		n.ID = negotiationOf(first)
 		initial := golem.Proposal{
-			ID: golem.NewProposalID(golem.Provider, n.Offer, n.Demand, created), Issuer: golem.Us, Negotiation: n.ID,
+			ID: first, Issuer: golem.Us, Negotiation: n.ID,
 			State: golem.ProposalInitial, Created: created, Expires: offer.sub.Expires,
 		}
 		r.Prev, r.Negotiation = initial.ID, n.ID

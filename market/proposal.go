@@ -56,12 +56,12 @@ func (s *Service) Counter(ctx context.Context, who golem.NodeID, sub golem.Subsc
 	// A repetition is due to somebody else's answer at the same time, or to a
 	// creation time that gives an id which exists.
 	const tries = 4
-	for range tries {
+	for try := range tries {
 		x, err := s.Proposal(ctx, who, sub, prev)
 		if err != nil {
 			return "", err
 		}
-		c, err := s.counter(x, flat, p.Constraints, party)
+		c, err := s.counter(x, flat, p.Constraints, party, try)
 		if err != nil {
 			return "", err
 		}
@@ -79,7 +79,7 @@ func (s *Service) Counter(ctx context.Context, who golem.NodeID, sub golem.Subsc
 }
 
 // counter decides whether x may be countered and returns what to store.
-func (s *Service) counter(x *Exchange, flat, constraints string, party property.Party) (Counter, error) {
+func (s *Service) counter(x *Exchange, flat, constraints string, party property.Party, try int) (Counter, error) {
 	now := s.now()
 	reopened, err := s.counterable(x, now)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) counter(x *Exchange, flat, constraints string, party property.
 		return Counter{}, err
 	}
 	n := &x.Negotiation
-	created := s.stamp(n.Role)
+	created := s.stamp(n.Role, string(x.ID), try)
 	return Counter{
 		Proposal: golem.Proposal{
 			ID: golem.NewProposalID(n.Role, n.Offer, n.Demand, created), Prev: x.ID, Issuer: golem.Us, Negotiation: n.ID,
@@ -146,7 +146,7 @@ func mismatch(prev golem.ProposalID, demand, offer property.Party) error {
 	}
 	const most = 2000
 	text := "Mismatched constraints - Offer: [" + strings.Join(m.Offer, ", ") + "], Demand: [" + strings.Join(m.Demand, ", ") + "]. " +
-		strings.Join(property.Explain(demand, offer).Reasons(), " ")
+		strings.Join(property.Explain(demand, offer).Reasons(), "; ")
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}

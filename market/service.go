@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ type Config struct {
 	Store      Store
 	Bus        *gsb.Bus
 	Identities func() []golem.NodeID // of this node, the default one first
-	Rand       *rand.Rand            // for pauses and samples; owned by the market
+	Rand       *rand.Rand            // for pauses and samples; read by New only
 
 	// Signer signs Offers and Agreements; nil leaves them unsigned.
 	Signer golem.Signer
@@ -80,9 +81,10 @@ type Limits struct {
 }
 
 const (
-	maxTTL = 24 * time.Hour  // of any subscription
-	slack  = 5 * time.Minute // by which clocks of nodes may differ
-	idle   = 5 * time.Second // at most between two rounds of a loop
+	maxTTL  = 24 * time.Hour   // of any subscription
+	slack   = 5 * time.Minute  // by which clocks of nodes may differ
+	idle    = 5 * time.Second  // at most between two rounds of a loop
+	soonest = time.Millisecond // at least, unless the bell rings
 )
 
 func (c *Config) setDefaults() {
@@ -135,9 +137,9 @@ type Service struct {
 	leases    leases
 	scans     scans
 
+	salt uint64 // of what is left to chance
+
 	mu      sync.Mutex
-	stamped int
-	rand    *rand.Rand
 	heardAt time.Time // the last broadcast of Offers
 }
 
@@ -153,7 +155,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("market needs Store, Bus, Identities and Rand")
 	}
 	cfg.setDefaults()
-	s := &Service{cfg: cfg, store: cfg.Store, board: newBoard(), ready: make(chan struct{}), rand: cfg.Rand}
+	s := &Service{cfg: cfg, store: cfg.Store, board: newBoard(), ready: make(chan struct{}), salt: cfg.Rand.Uint64()}
 	s.trace = &s.cfg.Trace
 	s.matcher.bell, s.courier.bell, s.announcer.bell = newBell(), newBell(), newBell()
 	s.fetcher.init()
@@ -182,9 +184,9 @@ func (s *Service) Run(ctx context.Context) error {
 	loop("tell", s.courier.bell, s.deliver)
 	loop("expire", nil, s.expire)
 	loop("announce", s.announcer.bell, s.announce)
-	loop("share", nil, s.cycle(s.cfg.BroadcastCycle, s.share))
-	loop("share withdrawals", nil, s.cycle(s.cfg.WithdrawalCycle, s.shareWithdrawals))
-	loop("clean", nil, s.cycle(s.cfg.CleanCycle, s.clean))
+	loop("share", nil, s.cycle("share", s.cfg.BroadcastCycle, s.share))
+	loop("share withdrawals", nil, s.cycle("share withdrawals", s.cfg.WithdrawalCycle, s.shareWithdrawals))
+	loop("clean", nil, s.cycle("clean", s.cfg.CleanCycle, s.clean))
 	for i := range fetchWorkers {
 		loop(fmt.Sprintf("fetch %d", i), s.fetcher.bell, s.fetch)
 	}
@@ -234,15 +236,16 @@ func (s *Service) loop(ctx context.Context, name string, b bell, step func(conte
 		s.cfg.Alive(name)
 		wait := idle
 		if next := step(ctx); !next.IsZero() {
-			wait = max(0, min(wait, time.Until(next)))
+			wait = max(soonest, min(wait, time.Until(next)))
 		}
 		timer.Reset(wait)
 	}
 }
 
 // cycle returns a step that calls f after irregular pauses of the given mean.
-func (s *Service) cycle(mean time.Duration, f func(context.Context)) func(context.Context) time.Time {
+func (s *Service) cycle(name string, mean time.Duration, f func(context.Context)) func(context.Context) time.Time {
 	var next time.Time
+	chance := s.chance(name)
 	return func(ctx context.Context) time.Time {
 		switch now := s.now(); {
 		case mean < 0:
@@ -253,7 +256,7 @@ func (s *Service) cycle(mean time.Duration, f func(context.Context)) func(contex
 		default:
 			f(ctx)
 		}
-		next = s.now().Add(s.jitter(mean))
+		next = s.now().Add(jitter(chance, mean))
 		return next
 	}
 }
@@ -274,26 +277,32 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (s *Service) now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // stamp returns a time of creation for something whose id hashes no more of it
-// than the minute and the nanoseconds (spec market.md §6.2). The nanoseconds
-// below a microsecond tell what was created at the same time apart: even ones
-// are Requestors', odd ones Providers'.
-func (s *Service) stamp(role golem.Role) time.Time {
-	s.mu.Lock()
-	s.stamped++
-	n := s.stamped % 500
-	s.mu.Unlock()
-	ns := 2 * n
+// than the minute and the nanoseconds (spec market.md §6.2). What was created at
+// the same microsecond, or a number of seconds later, is told apart by the
+// nanoseconds below: they come from a key, the full time and the number of the
+// try. Even ones are Requestors', odd ones Providers'.
+func (s *Service) stamp(role golem.Role, key string, try int) time.Time {
+	now := s.now()
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %d", key, now.UnixMicro())
+	ns := 2 * ((h.Sum64() + uint64(try)) % 500)
 	if role == golem.Provider {
 		ns++
 	}
-	return s.now().Add(time.Duration(ns))
+	return now.Add(time.Duration(ns))
 }
 
-// jitter returns a time between half and one and a half of d.
-func (s *Service) jitter(d time.Duration) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return d/2 + time.Duration(s.rand.Int64N(int64(d)+1))
+// chance returns a source of randomness for a purpose. Purposes do not share
+// one, so that what one of them draws does not depend on who else draws, and when.
+func (s *Service) chance(purpose string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(purpose))
+	return rand.New(rand.NewPCG(s.salt, h.Sum64()))
+}
+
+// jitter returns a time between half and one and a half of d, to the microsecond.
+func jitter(r *rand.Rand, d time.Duration) time.Duration {
+	return (d/2 + time.Duration(r.Int64N(int64(d)+1))).Truncate(time.Microsecond)
 }
 
 // isOwn reports whether node is an identity of this node.

@@ -58,7 +58,7 @@ func (s *Service) verify(ctx context.Context, h *Handshake, step golem.SignedSte
 }
 
 func notSigned(h *Handshake) error {
-	return &wire.Refusal{Why: wire.WhyNotSigned, ID: string(h.ID.For(h.Role.Other())), Text: "Agreement [" + string(h.ID) + "] is not signed by " + h.Peer().String()}
+	return &wire.Refusal{Why: wire.WhyNotSigned, ID: string(h.ID.For(h.Role.Other()))}
 }
 
 // signed reports whether text is the signature of digest by a node.

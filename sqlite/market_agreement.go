@@ -161,7 +161,7 @@ func (t *Tx) addNews(c *market.Change) error {
 
 // AgreementEvents implements market.AgreementStore.
 func (m *Market) AgreementEvents(ctx context.Context, q market.EventQuery) ([]market.AgreementEvent, error) {
-	return readAll(ctx, m.db, scanNews, sqlMarketNews, text{q.Owner}, at(q.After), q.Session, q.Max)
+	return readAll(ctx, m.db, scanNews, sqlMarketNews, text{q.Owner}, orEmpty(q.After), q.Session, q.Max)
 }
 
 func scanNews(r row) (e market.AgreementEvent, err error) {

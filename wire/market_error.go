@@ -62,6 +62,8 @@ func (r *Refusal) Error() string {
 		return fmt.Sprintf("Subscription [%s] unsubscribed.", r.ID)
 	case WhySubscriptionExpired:
 		return fmt.Sprintf("Subscription [%s] expired.", r.ID)
+	case WhyNotSigned:
+		return fmt.Sprintf("Agreement [%s] is not signed by who proposes, approves or commits it.", r.ID)
 	case WhyOwnProposal:
 		return fmt.Sprintf("Can't react to own Proposal [%s].", r.ID)
 	}
