@@ -129,7 +129,6 @@ func (s *Service) checkOffer(b *wire.OfferBody, now time.Time) (*Listing, proper
 		ID: b.ID, Properties: b.Properties, Constraints: b.Constraints, Node: b.Node,
 		Created: b.Created.UTC(), Expires: b.Expires.UTC(),
 	}
-	ofNode, total, size := s.board.room(b.Node)
 	invalid := func(text string) error { return golem.Errorf(golem.ErrInvalid, "offer %s %s", b.ID, text) }
 	var err error
 	switch {
@@ -143,10 +142,6 @@ func (s *Service) checkOffer(b *wire.OfferBody, now time.Time) (*Listing, proper
 		err = invalid("has expired")
 	case l.Expires.After(now.Add(maxTTL + slack)):
 		err = invalid("stays for too long")
-	case ofNode >= s.cfg.OffersPerNode:
-		err = golem.Errorf(golem.ErrExhausted, "node %s has %d offers on the market", b.Node, ofNode)
-	case total >= s.cfg.Limits.Offers || size >= s.cfg.OfferBytes:
-		err = golem.Errorf(golem.ErrExhausted, "%d offers of %d bytes are on the market", total, size)
 	case b.Signature == "" && s.cfg.SignedOnly:
 		err = invalid("is not signed")
 	case b.Signature != "" && s.cfg.Verifier != nil && !s.signed(b.Node, l.Digest(), b.Signature):
@@ -163,4 +158,24 @@ func (s *Service) checkOffer(b *wire.OfferBody, now time.Time) (*Listing, proper
 		return nil, party, golem.Errorf(golem.ErrInvalid, "offer %s: %w", b.ID, err)
 	}
 	return l, party, nil
+}
+
+// room decides whether there is room for another Offer of a node, beside those
+// of the batch that are not on the board yet.
+func (s *Service) room(node golem.NodeID, batch []Listing) error {
+	ofNode, total, size := s.board.room(node)
+	for i := range batch {
+		total++
+		size += textSize(&batch[i].Subscription)
+		if batch[i].Node == node {
+			ofNode++
+		}
+	}
+	switch {
+	case ofNode >= s.cfg.OffersPerNode:
+		return golem.Errorf(golem.ErrExhausted, "node %s has %d offers on the market", node, ofNode)
+	case total >= s.cfg.Limits.Offers || size >= s.cfg.OfferBytes:
+		return golem.Errorf(golem.ErrExhausted, "%d offers of %d bytes are on the market", total, size)
+	}
+	return nil
 }

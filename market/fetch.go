@@ -20,6 +20,8 @@ const (
 	maxWantedOf   = 2_000  // ids of one peer
 	maxAnnouncers = 4      // remembered for one id
 	maxFetchPause = 5 * time.Minute
+
+	firstFetchPause = 8 * time.Second // for a node that did not answer; doubled each time
 )
 
 // fetcher knows which Offers to ask which node for. Every node that announces
@@ -212,7 +214,7 @@ func (s *Service) fetch(ctx context.Context) time.Time {
 		got, failed := s.fetchFrom(ctx, src.node, ids)
 		pause := maxFetchPause
 		if src.failures < 8 {
-			pause = min(maxFetchPause, 2*time.Second<<src.failures)
+			pause = min(maxFetchPause, firstFetchPause<<src.failures)
 		}
 		pause = jitter(s.chance(fmt.Sprint(src.node, src.failures)), pause)
 		s.fetcher.done(src, ids, got, failed, s.now().Add(pause))
@@ -253,15 +255,14 @@ func (s *Service) takeOffers(ctx context.Context, from golem.NodeID, bodies []wi
 	now := s.now()
 	var ls []Listing
 	var parties []property.Party
-	ofNode := map[golem.NodeID]int{}
 	for i := range bodies {
 		b := &bodies[i]
 		if s.board.knows(b.ID) || slices.ContainsFunc(ls, func(l Listing) bool { return l.ID == b.ID }) {
 			continue
 		}
 		l, party, err := s.checkOffer(b, now)
-		if err == nil && ofNode[b.Node] >= s.cfg.OffersPerNode {
-			err = golem.Errorf(golem.ErrExhausted, "node %s has too many offers", b.Node)
+		if err == nil {
+			err = s.room(b.Node, ls)
 		}
 		if err != nil {
 			if errors.Is(err, errForged) {
@@ -270,7 +271,6 @@ func (s *Service) takeOffers(ctx context.Context, from golem.NodeID, bodies []wi
 			s.trace.refused(from, "Offer", err)
 			continue
 		}
-		ofNode[b.Node]++
 		ls, parties = append(ls, *l), append(parties, party)
 	}
 	if len(ls) == 0 {

@@ -37,10 +37,11 @@ var (
 
 // world is a network of nodes with markets.
 type world struct {
-	t     testing.TB
-	sw    *p2ptest.Switch
-	nodes []*node
-	real  bool // outside of a bubble
+	t      testing.TB
+	sw     *p2ptest.Switch
+	nodes  []*node
+	others []func() // stop what else runs
+	real   bool     // outside of a bubble
 }
 
 // bubble runs f with a world in a bubble and closes it afterwards.
@@ -55,6 +56,9 @@ func bubble(t *testing.T, cfg p2ptest.Config, f func(t *testing.T, w *world)) {
 }
 
 func (w *world) close() {
+	for _, stop := range w.others {
+		stop()
+	}
 	for _, n := range w.nodes {
 		n.stop()
 		if err := n.db.Close(); err != nil {
@@ -75,6 +79,7 @@ type node struct {
 	db   *sqlite.DB
 	edit func(*market.Config)
 	stop func()
+	mu   sync.Mutex // held while restarting, by tests that do so beside others
 }
 
 // node adds a running node with one identity for each name.
