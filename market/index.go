@@ -25,10 +25,15 @@ type side struct {
 	states map[term][]*entry
 	wants  map[term][]*entry // each entry under one of its wants
 	free   []*entry          // entries that want no equality
+	choice map[string]int    // how many texts a property is wanted to have
+	wanted map[term]bool     // those texts
 }
 
 func newSide() side {
-	return side{byID: map[golem.SubscriptionID]*entry{}, states: map[term][]*entry{}, wants: map[term][]*entry{}}
+	return side{
+		byID: map[golem.SubscriptionID]*entry{}, states: map[term][]*entry{}, wants: map[term][]*entry{},
+		choice: map[string]int{}, wanted: map[term]bool{},
+	}
 }
 
 func (s *side) add(e *entry) {
@@ -46,13 +51,22 @@ func (s *side) file(e *entry) {
 			s.states[t] = append(s.states[t], e)
 		}
 	}
-	best, found := term{}, false
+	best := term{}
 	for name, text := range e.party.Constraints.Equalities() {
-		if t := (term{name, text}); len(text) <= maxTerm && (!found || len(s.wants[t]) < len(s.wants[best])) {
-			best, found = t, true
+		t := term{name, text}
+		if len(text) > maxTerm {
+			continue
+		}
+		if !s.wanted[t] {
+			s.wanted[t] = true
+			s.choice[name]++
+		}
+		// The more texts are wanted of a property, the fewer want the same.
+		if best.name == "" || s.choice[name] > s.choice[best.name] {
+			best = t
 		}
 	}
-	if !found {
+	if best.name == "" {
 		s.free = append(s.free, e)
 		return
 	}
