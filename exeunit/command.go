@@ -31,9 +31,7 @@ func (s *Supervisor) step(ctx context.Context, b *batch, i int) int {
 	}
 	r := golem.CommandResult{Result: golem.ResultOk}
 	code, message := outcome(err)
-	if code == -1 && golem.KindOf(err) == golem.ErrInternal {
-		s.log.Warn("command failed", "activity", s.cfg.Activity, "command", c.Name(), "err", err)
-	}
+	s.log.Info("command finished", "activity", s.cfg.Activity, "batch", b.id, "command", c.Name(), "code", code, "err", err)
 	if stdout != nil && stderr != nil {
 		message = s.collect(&r, stdout, stderr, message)
 	}

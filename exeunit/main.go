@@ -88,8 +88,12 @@ func (o *Options) supervise(ctx context.Context, e *Executable, env Environment)
 		return err
 	}
 	e.WorkDir = o.WorkDir
+	headRoom := 0.0
 	if o.ManagedHardware || o.InformRuntime {
 		e.Hardware = &Hardware{agreement.Threads, agreement.Memory, agreement.Storage}
+	}
+	if o.InformRuntime {
+		headRoom = informedHeadRoom
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGABRT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
@@ -97,7 +101,7 @@ func (o *Options) supervise(ctx context.Context, e *Executable, env Environment)
 	cfg := Config{
 		Activity: golem.ActivityID(o.ServiceID), Agreement: agreement, Runtime: e,
 		WorkDir: o.WorkDir, CacheDir: o.CacheDir, Report: o.ReportURL != "", Signals: signals,
-		ManagedHardware: o.ManagedHardware, ManagedImage: o.ManagedImage, AllowPrivate: o.AllowPrivate,
+		ManagedHardware: o.ManagedHardware, ManagedImage: o.ManagedImage, AllowPrivate: o.AllowPrivate, MemoryHeadRoom: headRoom,
 		CPULimit: o.CPULimit, DurationLimit: o.DurationLimit, CommandTimeout: o.CommandTimeout, Log: env.Log,
 	}
 	if o.Mode == ModeFromFile {
@@ -122,6 +126,10 @@ func (o *Options) supervise(ctx context.Context, e *Executable, env Environment)
 	}
 	return s.Run(ctx)
 }
+
+// informedHeadRoom is the memory that a Runtime may take for itself which is told
+// the limit of its payload, in GiB.
+const informedHeadRoom = 0.25
 
 // makeDirectories makes the directories there are to be and their names absolute.
 func (o *Options) makeDirectories() (err error) {

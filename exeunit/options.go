@@ -27,7 +27,7 @@ type Options struct {
 	RuntimeArgs     []string // given to every invocation of the Runtime
 	ManagedHardware bool     // the Runtime enforces limits, and is told them
 	ManagedImage    bool     // the Runtime has an image of its own
-	InformRuntime   bool     // the Runtime is told the limits, which we enforce
+	InformRuntime   bool     // the Runtime is told the limits and keeps its payload within; we enforce them, too
 
 	ServiceID string // the Activity
 	ReportURL string // "" for none

@@ -40,6 +40,10 @@ type Config struct {
 	ManagedImage    bool // the Runtime has an image of its own
 	AllowPrivate    bool // transfers may reach private networks
 
+	// MemoryHeadRoom is how much more memory than the Agreement's the Runtime may
+	// have for itself, in GiB, if it keeps its payload within the limit.
+	MemoryHeadRoom float64
+
 	CPULimit       time.Duration // 0: none
 	DurationLimit  time.Duration // 0: none
 	CommandTimeout time.Duration // 0: none
@@ -90,6 +94,9 @@ func New(cfg Config) (*Supervisor, error) {
 	}
 	if !cfg.ManagedHardware {
 		s.limits.memory, s.limits.storage = cfg.Agreement.Memory, cfg.Agreement.Storage
+		if s.limits.memory > 0 {
+			s.limits.memory += cfg.MemoryHeadRoom
+		}
 	}
 	s.transfers = &transfers{
 		bus: cfg.Bus, web: newWeb(cfg.AllowPrivate), workDir: cfg.WorkDir, cacheDir: cfg.CacheDir,
@@ -159,6 +166,7 @@ func (s *Supervisor) begin() bool {
 		s.stop(golem.Errorf(golem.ErrUnsupported, "manifest initialization error: payload manifests are not supported"))
 		return false
 	}
+	s.log.Info("activity started", "activity", s.cfg.Activity, "agreement", s.cfg.Agreement.ID)
 	s.machine.initialize()
 	if s.cfg.Script != nil {
 		if err := s.exec(golem.NewBatchID(), s.cfg.Script); err != nil {

@@ -43,11 +43,11 @@ type mount struct {
 // the supervisor wants to know.
 func (o *options) deploy(ctx context.Context, stdout io.Writer) error {
 	limitDeploy()
-	p, err := openPack(o.taskPackage)
+	p, closePack, err := openPack(o.taskPackage)
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer closePack()
 	d := &deployment{Modules: map[string]module{}}
 	if d.Cache, err = o.makeCache(); err != nil {
 		return err

@@ -26,7 +26,8 @@ const (
 
 // pack is an open task package.
 type pack struct {
-	file     *os.File
+	file     io.ReaderAt
+	size     int64
 	archive  *zip.Reader // nil for a single module
 	manifest manifest
 }
@@ -82,27 +83,29 @@ func (m *mountPoint) UnmarshalJSON(b []byte) error {
 // anyEntry is the entry point of a single module: whatever it is called.
 const anyEntry = "*"
 
-// openPack opens a task package and reads its manifest, or makes one for a
-// single module.
-func openPack(name string) (*pack, error) {
+// openPack opens a task package, to be closed with close.
+func openPack(name string) (p *pack, close func() error, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, golem.Errorf(golem.ErrInvalid, "task package: %w", err)
+		return nil, nil, golem.Errorf(golem.ErrInvalid, "task package: %w", err)
 	}
-	p := &pack{file: f}
-	if err := p.read(); err != nil {
+	info, err := f.Stat()
+	if err == nil {
+		p, err = newPack(f, info.Size())
+	}
+	if err != nil {
 		f.Close()
-		return nil, golem.Errorf(golem.ErrInvalid, "task package: %w", err)
+		return nil, nil, golem.Errorf(golem.ErrInvalid, "task package: %w", err)
 	}
-	return p, nil
+	return p, f.Close, nil
 }
 
-func (p *pack) close() { p.file.Close() }
-
-func (p *pack) read() error {
+// newPack reads the manifest of a task package, or makes one for a single module.
+func newPack(file io.ReaderAt, size int64) (*pack, error) {
+	p := &pack{file: file, size: size}
 	var magic [4]byte
-	if n, _ := p.file.ReadAt(magic[:], 0); n < len(magic) {
-		return golem.Errorf(golem.ErrInvalid, "empty")
+	if n, _ := file.ReadAt(magic[:], 0); n < len(magic) {
+		return nil, golem.Errorf(golem.ErrInvalid, "empty")
 	}
 	switch string(magic[:]) {
 	case "\x00asm":
@@ -110,19 +113,15 @@ func (p *pack) read() error {
 			EntryPoints: []entryPoint{{anyEntry, ""}},
 			MountPoints: []mountPoint{{modeBoth, "/in"}, {modeBoth, "/out"}, {modeBoth, "/work"}},
 		}
-		return nil
+		return p, nil
 	case "PK\x03\x04":
-		return p.readArchive()
+		return p, p.readArchive()
 	}
-	return golem.Errorf(golem.ErrInvalid, "neither a WebAssembly module nor a zip archive")
+	return nil, golem.Errorf(golem.ErrInvalid, "neither a WebAssembly module nor a zip archive")
 }
 
-func (p *pack) readArchive() error {
-	info, err := p.file.Stat()
-	if err != nil {
-		return err
-	}
-	if p.archive, err = zip.NewReader(p.file, info.Size()); err != nil {
+func (p *pack) readArchive() (err error) {
+	if p.archive, err = zip.NewReader(p.file, p.size); err != nil {
 		return err
 	}
 	if len(p.archive.File) > maxFiles {
