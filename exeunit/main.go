@@ -80,38 +80,18 @@ func printTemplate(ctx context.Context, e *Executable, out Stdio) error {
 
 // supervise serves an Activity.
 func (o *Options) supervise(ctx context.Context, e *Executable, env Environment) error {
-	agreement, err := ReadAgreement(o.Agreement)
-	if err != nil {
-		return err
-	}
 	if err := o.makeDirectories(); err != nil {
 		return err
 	}
-	e.WorkDir = o.WorkDir
-	headRoom := 0.0
-	if o.ManagedHardware || o.InformRuntime {
-		e.Hardware = &Hardware{agreement.Threads, agreement.Memory, agreement.Storage}
+	cfg, err := o.config(e)
+	if err != nil {
+		return err
 	}
-	if o.InformRuntime {
-		headRoom = informedHeadRoom
-	}
+	cfg.Log = env.Log
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGABRT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	defer signal.Stop(signals)
-	cfg := Config{
-		Activity: golem.ActivityID(o.ServiceID), Agreement: agreement, Runtime: e,
-		WorkDir: o.WorkDir, CacheDir: o.CacheDir, Report: o.ReportURL != "", Signals: signals,
-		ManagedHardware: o.ManagedHardware, ManagedImage: o.ManagedImage, AllowPrivate: o.AllowPrivate, MemoryHeadRoom: headRoom,
-		CPULimit: o.CPULimit, DurationLimit: o.DurationLimit, CommandTimeout: o.CommandTimeout, Log: env.Log,
-	}
-	if o.Mode == ModeFromFile {
-		if cfg.Script, err = readScript(o.Script); err != nil {
-			return err
-		}
-	}
-	if cfg.Activity == "" {
-		cfg.Activity = golem.NewActivityID()
-	}
+	cfg.Signals = signals
 	// The bus is needed until the node has been told about the end.
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
@@ -125,6 +105,34 @@ func (o *Options) supervise(ctx context.Context, e *Executable, env Environment)
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// config returns what the options say about the Supervisor, and completes e.
+func (o *Options) config(e *Executable) (cfg Config, err error) {
+	agreement, err := ReadAgreement(o.Agreement)
+	if err != nil {
+		return cfg, err
+	}
+	e.WorkDir = o.WorkDir
+	if o.ManagedHardware || o.InformRuntime {
+		e.Hardware = &Hardware{agreement.Threads, agreement.Memory, agreement.Storage}
+	}
+	cfg = Config{
+		Activity: golem.ActivityID(o.ServiceID), Agreement: agreement, Runtime: e,
+		WorkDir: o.WorkDir, CacheDir: o.CacheDir, Report: o.ReportURL != "",
+		ManagedHardware: o.ManagedHardware, ManagedImage: o.ManagedImage, AllowPrivate: o.AllowPrivate,
+		CPULimit: o.CPULimit, DurationLimit: o.DurationLimit, CommandTimeout: o.CommandTimeout,
+	}
+	if o.InformRuntime {
+		cfg.MemoryHeadRoom = informedHeadRoom
+	}
+	if cfg.Activity == "" {
+		cfg.Activity = golem.NewActivityID()
+	}
+	if o.Mode == ModeFromFile {
+		cfg.Script, err = readScript(o.Script)
+	}
+	return cfg, err
 }
 
 // informedHeadRoom is the memory that a Runtime may take for itself which is told

@@ -54,13 +54,13 @@ func TestMainModes(t *testing.T) {
 		{"test", "good", "-b %s test", 0, "tested\n", ""},
 		{"test fails", "broken", "-b %s test", 1, "tested\n", "no hardware\nTest failed: ExeScript command exited with code 9\n"},
 		{"no runtime", "", "-b /none test", 1, "", "runtime: stat /none: no such file or directory\n"},
-		{"no agreement", "good", "-b %s service-bus a /local/activity -a /none -w /none -c /none", 1, "", "agreement: open /none: no such file or directory\n"},
+		{"no agreement", "good", "-b %s service-bus a /local/activity -a /none -w %w -c %w", 1, "", "agreement: open /none: no such file or directory\n"},
 		{"usage", "", "", 2, "", "a command is missing\n\n" + exeunit.Usage},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			args := strings.Fields(strings.ReplaceAll(test.args, "%s", self(t)))
+			args := strings.Fields(strings.NewReplacer("%s", self(t), "%w", t.TempDir()).Replace(test.args))
 			env := exeunit.Environment{Env: append(os.Environ(), beRuntime+"="+test.kind, fast)}
 			code := exeunit.Main(t.Context(), args, exeunit.Stdio{Out: &out, Err: &errs}, env)
 			if code != test.code || out.String() != test.out || errs.String() != test.err {
