@@ -440,11 +440,11 @@ func (s *Service) Termination(ctx context.Context, who golem.NodeID, id golem.Ag
 }
 
 // Agreements lists Agreements with the role of this node, oldest first.
-func (s *Service) Agreements(ctx context.Context, q AgreementQuery) ([]*Handshake, error) {
+func (s *Service) Agreements(ctx context.Context, q AgreementQuery) ([]AgreementEntry, error) {
 	if err := s.expireAgreements(ctx, s.now()); err != nil {
 		return nil, err
 	}
-	return s.store.Handshakes(ctx, q)
+	return s.store.Agreements(ctx, q)
 }
 
 // AgreementEvents waits for events later than q.After, until there is one or ctx

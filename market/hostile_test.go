@@ -263,7 +263,7 @@ func TestSameNode(t *testing.T) {
 		}
 		_, err = n.Agreement(t.Context(), golem.NodeID{1}, id)
 		kind(t, err, golem.ErrNotFound)
-		hs, err := n.Agreements(t.Context(), market.AgreementQuery{Party: r})
+		hs, err := n.Agreements(t.Context(), market.AgreementQuery{Owner: r})
 		if err != nil || len(hs) != 1 || hs[0].Role != golem.Requestor {
 			t.Errorf("got %+v, %v", hs, err)
 		}

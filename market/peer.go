@@ -246,6 +246,9 @@ func (s *Service) onGetAgreement(ctx context.Context, from gsb.Peer, q wire.Agre
 // with theirs.
 func (s *Service) onListAgreements(ctx context.Context, from gsb.Peer, q wire.AgreementsQuery) ([]wire.AgreementEntry, error) {
 	var query AgreementQuery
+	if !from.Local() {
+		query.Peer = from.Node
+	}
 	if q.State != nil {
 		query.State = *q.State
 	}
@@ -258,26 +261,11 @@ func (s *Service) onListAgreements(ctx context.Context, from gsb.Peer, q wire.Ag
 	if q.Session != nil {
 		query.Session = *q.Session
 	}
-	hs, err := s.Agreements(ctx, query)
-	if err != nil {
-		return nil, err
+	entries, err := s.Agreements(ctx, query)
+	if entries == nil {
+		entries = []wire.AgreementEntry{}
 	}
-	entries := []wire.AgreementEntry{}
-	for _, h := range hs {
-		if from.Local() || h.Peer() == from.Node {
-			entries = append(entries, h.Entry())
-		}
-	}
-	return entries, nil
-}
-
-// Entry returns the Agreement as it is listed.
-func (h *Handshake) Entry() wire.AgreementEntry {
-	e := wire.AgreementEntry{ID: h.ID, Created: h.Created, Role: h.Role}
-	if h.State == golem.AgreementApproved || h.State == golem.AgreementTerminated {
-		e.Approved = &h.Approved
-	}
-	return e
+	return entries, err
 }
 
 func (s *Service) onLastBroadcast(context.Context, gsb.Peer, struct{}) (time.Time, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/golem-go/golem"
+	"github.com/golem-go/golem/wire"
 )
 
 // Listing is an Offer as this node knows it.
@@ -125,12 +126,16 @@ type EventQuery struct {
 
 // AgreementQuery selects Agreements; zero values select all.
 type AgreementQuery struct {
-	Party   golem.NodeID
+	Owner   golem.NodeID         // the party that is of this node
+	Peer    golem.NodeID         // the other party; not together with Owner
 	State   golem.AgreementState // as agents see it
 	Before  time.Time
 	After   time.Time
 	Session string
 }
+
+// AgreementEntry is an Agreement in a list, with the role of this node.
+type AgreementEntry = wire.AgreementEntry
 
 // Change is one step of an Agreement, made in one transaction.
 type Change struct {
@@ -202,8 +207,8 @@ type AgreementStore interface {
 	ReceiveAgreement(ctx context.Context, h *Handshake, e Event) error
 	// Handshake returns the Agreement in which this node has the given role.
 	Handshake(ctx context.Context, role golem.Role, id golem.AgreementID) (*Handshake, error)
-	// Handshakes lists Agreements, oldest first.
-	Handshakes(ctx context.Context, q AgreementQuery) ([]*Handshake, error)
+	// Agreements lists Agreements, oldest first.
+	Agreements(ctx context.Context, q AgreementQuery) ([]AgreementEntry, error)
 	// Overdue lists Agreements that time has moved on at now.
 	Overdue(ctx context.Context, now time.Time, limit int) ([]*Handshake, error)
 	// Change makes a step; ErrConflict if the Agreement has another revision.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/market"
-	"github.com/golem-go/golem/wire"
 )
 
 // agreementRoutes are the operations on Agreements.
@@ -56,7 +55,7 @@ func (s *Server) proposeAgreement(c *call) error {
 }
 
 func (s *Server) agreements(c *call) error {
-	q := market.AgreementQuery{Party: c.caller(), Session: c.session()}
+	q := market.AgreementQuery{Owner: c.caller(), Session: c.session()}
 	var err, beforeErr, afterErr error
 	if state := c.URL.Query().Get("state"); state != "" {
 		q.State, err = golem.ParseAgreementState(state)
@@ -66,13 +65,12 @@ func (s *Server) agreements(c *call) error {
 	if err := errors.Join(err, beforeErr, afterErr); err != nil {
 		return err
 	}
-	hs, err := s.cfg.Market.Agreements(c.Context(), q)
+	entries, err := s.cfg.Market.Agreements(c.Context(), q)
 	if err != nil {
 		return err
 	}
-	entries := make([]wire.AgreementEntry, len(hs))
-	for i, h := range hs {
-		entries[i] = h.Entry()
+	if entries == nil {
+		entries = []market.AgreementEntry{}
 	}
 	return reply(c.w, http.StatusOK, entries)
 }

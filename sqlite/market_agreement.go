@@ -26,11 +26,14 @@ const (
 		offer_properties, offer_constraints, demand_properties, demand_constraints,
 		state, created, valid_to, approved, session, proposed_signature, approved_signature, committed_signature,
 		deadline, reason, telling, attempts, due, revision FROM market_agreement `
-	sqlMarketAgreement  = marketAgreement + `WHERE id = ? AND role = ?`
-	sqlMarketAgreements = marketAgreement + `WHERE (?1 = '' OR provider = ?1 AND role = 'Provider' OR requestor = ?1 AND role = 'Requestor')
-		AND (?2 = '' OR state = ?2 OR ?2 = 'Pending' AND state = 'Approving')
-		AND (?3 = '' OR created < ?3) AND (?4 = '' OR created > ?4) AND (?5 = '' OR session = ?5)
-		ORDER BY created, id, role`
+	sqlMarketAgreement = marketAgreement + `WHERE id = ? AND role = ?`
+
+	marketEntry  = `SELECT id, role, created, CASE WHEN state IN ('Approved', 'Terminated') THEN approved END AS approved FROM market_agreement WHERE `
+	marketFilter = `(?1 = '' OR state = ?1 OR ?1 = 'Pending' AND state = 'Approving')
+		AND (?2 = '' OR created < ?2) AND (?3 = '' OR created > ?3) AND (?4 = '' OR session = ?4)`
+	sqlMarketAgreements   = marketEntry + marketFilter + ` ORDER BY created, id, role`
+	sqlMarketAgreementsOf = marketEntry + `requestor = ?5 AND role = ?6 AND ` + marketFilter + ` UNION ALL ` +
+		marketEntry + `provider = ?5 AND role = ?7 AND ` + marketFilter + ` ORDER BY created, id, role`
 	sqlMarketLate = marketAgreement + `WHERE state IN ('Proposal', 'Pending') AND telling IS NULL AND valid_to < ? ORDER BY valid_to LIMIT ?`
 	sqlMarketDead = marketAgreement + `WHERE state = 'Approving' AND role = 'Provider' AND deadline < ? ORDER BY deadline LIMIT ?`
 
@@ -88,13 +91,24 @@ func scanHandshake(r row) (*market.Handshake, error) {
 	return &h, err
 }
 
-// Handshakes implements market.AgreementStore.
-func (m *Market) Handshakes(ctx context.Context, q market.AgreementQuery) ([]*market.Handshake, error) {
-	party := ""
-	if !q.Party.IsZero() {
-		party = q.Party.String()
+// Agreements implements market.AgreementStore.
+func (m *Market) Agreements(ctx context.Context, q market.AgreementQuery) ([]market.AgreementEntry, error) {
+	filter := []any{q.State, orEmpty(q.Before), orEmpty(q.After), q.Session}
+	switch {
+	case !q.Owner.IsZero():
+		return readAll(ctx, m.db, scanMarketEntry, sqlMarketAgreementsOf, append(filter, text{q.Owner}, golem.Requestor, golem.Provider)...)
+	case !q.Peer.IsZero():
+		return readAll(ctx, m.db, scanMarketEntry, sqlMarketAgreementsOf, append(filter, text{q.Peer}, golem.Provider, golem.Requestor)...)
 	}
-	return readAll(ctx, m.db, scanHandshake, sqlMarketAgreements, party, q.State, orEmpty(q.Before), orEmpty(q.After), q.Session)
+	return readAll(ctx, m.db, scanMarketEntry, sqlMarketAgreements, filter...)
+}
+
+func scanMarketEntry(r row) (e market.AgreementEntry, err error) {
+	var approved time.Time
+	if err = r.Scan(&e.ID, &e.Role, into(&e.Created), into(&approved)); !approved.IsZero() {
+		e.Approved = &approved
+	}
+	return e, err
 }
 
 // orEmpty writes the zero time as "".
