@@ -19,7 +19,13 @@ type announcer struct {
 	mu          sync.Mutex
 	offers      pile
 	withdrawals pile
+	greetings   pile
+	greeted     time.Time // when the last ones were due
 }
+
+// greetEvery is the least time between tellings of all to nodes that join, since
+// anybody can say that it does.
+const greetEvery = 30 * time.Second
 
 // pile is ids waiting to be broadcast.
 type pile struct {
@@ -73,10 +79,12 @@ func (s *Service) announce(ctx context.Context) time.Time {
 	s.announcer.mu.Lock()
 	offers, nextOffers := s.announcer.offers.take(now)
 	withdrawals, nextWithdrawals := s.announcer.withdrawals.take(now)
+	greetings, nextGreetings := s.announcer.greetings.take(now)
 	s.announcer.mu.Unlock()
 	s.broadcastOffers(ctx, offers)
 	s.broadcastWithdrawals(ctx, withdrawals)
-	return earlier(nextOffers, nextWithdrawals)
+	s.broadcastOffers(ctx, greetings)
+	return earlier(earlier(nextOffers, nextWithdrawals), nextGreetings)
 }
 
 // earlier returns the earlier of two times, of which zero ones do not count.
@@ -121,7 +129,12 @@ func (s *Service) self() golem.NodeID {
 
 // share broadcasts all own Offers, and a sample of others' as far as there is room.
 func (s *Service) share(ctx context.Context) {
-	var own, others []golem.SubscriptionID
+	own, others := s.listed()
+	s.broadcastOffers(ctx, s.sample("share", own, others))
+}
+
+// listed returns the Offers on the market, own ones and others'.
+func (s *Service) listed() (own, others []golem.SubscriptionID) {
 	for _, e := range s.board.listed(0, s.now()) {
 		if s.isOwn(e.sub.Node) {
 			own = append(own, e.sub.ID)
@@ -129,7 +142,7 @@ func (s *Service) share(ctx context.Context) {
 			others = append(others, e.sub.ID)
 		}
 	}
-	s.broadcastOffers(ctx, s.sample("share", own, others))
+	return own, others
 }
 
 // shareWithdrawals likewise broadcasts what is gone.
@@ -157,14 +170,22 @@ func (s *Service) sample(purpose string, own, others []golem.SubscriptionID) []g
 }
 
 // onNewNeighbour has what there is told to a node that has joined.
-func (s *Service) onNewNeighbour(ctx context.Context, from gsb.Peer, _ gsb.Unit) {
-	var own, others []golem.SubscriptionID
-	for _, e := range s.board.listed(0, s.now()) {
-		if s.isOwn(e.sub.Node) {
-			own = append(own, e.sub.ID)
-		} else {
-			others = append(others, e.sub.ID)
-		}
+func (s *Service) onNewNeighbour(_ context.Context, from gsb.Peer, _ gsb.Unit) {
+	own, others := s.listed()
+	ids := s.sample("greet "+from.Node.String(), own, others)
+	a := &s.announcer
+	a.mu.Lock()
+	if len(ids) > 0 && a.greetings.due.IsZero() {
+		a.greeted = later(s.now().Add(s.cfg.BroadcastDelay), a.greeted.Add(greetEvery))
+		a.greetings.add(ids, a.greeted)
 	}
-	s.announceOffers(s.sample("greet "+from.Node.String(), own, others))
+	a.mu.Unlock()
+	a.bell.ring()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

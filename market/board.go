@@ -17,8 +17,17 @@ type board struct {
 	demands   side
 	withdrawn map[golem.SubscriptionID]Listing // without text, until they expire
 	size      int                              // bytes of text of the Offers
-	perNode   map[golem.NodeID]int             // Offers on the market
+	perNode   map[publisher]int                // Offers on the market
 }
+
+// publisher is a node as Offers name it. Offers it has signed are counted apart:
+// others can be anybody's and must not take their room.
+type publisher struct {
+	node   golem.NodeID
+	signed bool
+}
+
+func publisherOf(l *Listing) publisher { return publisher{l.Node, l.Signature != ""} }
 
 // entry is one Offer or Demand on the board. It does not change, but for gone.
 type entry struct {
@@ -32,7 +41,7 @@ type entry struct {
 func newBoard() *board {
 	return &board{
 		offers: newSide(), demands: newSide(),
-		withdrawn: map[golem.SubscriptionID]Listing{}, perNode: map[golem.NodeID]int{},
+		withdrawn: map[golem.SubscriptionID]Listing{}, perNode: map[publisher]int{},
 	}
 }
 
@@ -45,7 +54,7 @@ func (b *board) addOffer(l *Listing, party property.Party) *entry {
 	}
 	e := b.enter(&b.offers, &entry{party: party, sub: &l.Subscription, listing: l})
 	b.size += textSize(e.sub)
-	b.perNode[l.Node]++
+	b.perNode[publisherOf(l)]++
 	return e
 }
 
@@ -78,11 +87,12 @@ func (b *board) knows(id golem.SubscriptionID) bool {
 	return b.knowsLocked(id)
 }
 
-// room returns how many Offers of a node, and how many bytes of any, there are.
-func (b *board) room(node golem.NodeID) (ofNode, total, bytes int) {
+// room returns how many Offers of a publisher, how many Offers and how many bytes
+// of them there are.
+func (b *board) room(p publisher) (ofPublisher, total, bytes int) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.perNode[node], len(b.offers.byID), b.size
+	return b.perNode[p], len(b.offers.byID), b.size
 }
 
 // offer returns an Offer that is on the market at now, or the withdrawn Listing
@@ -149,8 +159,9 @@ func (b *board) remember(l Listing) {
 func (b *board) dropOffer(e *entry) {
 	b.offers.drop(e)
 	b.size -= textSize(e.sub)
-	if b.perNode[e.sub.Node]--; b.perNode[e.sub.Node] == 0 {
-		delete(b.perNode, e.sub.Node)
+	p := publisherOf(e.listing)
+	if b.perNode[p]--; b.perNode[p] == 0 {
+		delete(b.perNode, p)
 	}
 }
 
@@ -164,7 +175,7 @@ func (b *board) dropDemand(id golem.SubscriptionID) {
 }
 
 // expire takes off the board what expired before now and returns it.
-func (b *board) expire(now time.Time) (gone []*entry) {
+func (b *board) expire(now time.Time) []*entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, l := range b.withdrawn {
@@ -172,19 +183,14 @@ func (b *board) expire(now time.Time) (gone []*entry) {
 			delete(b.withdrawn, id)
 		}
 	}
-	for _, e := range b.offers.live() {
-		if e.sub.Expired(now) {
-			b.dropOffer(e)
-			gone = append(gone, e)
-		}
+	offers, demands := b.offers.expired(now), b.demands.expired(now)
+	for _, e := range offers {
+		b.dropOffer(e)
 	}
-	for _, e := range b.demands.live() {
-		if e.sub.Expired(now) {
-			b.demands.drop(e)
-			gone = append(gone, e)
-		}
+	for _, e := range demands {
+		b.demands.drop(e)
 	}
-	return gone
+	return append(offers, demands...)
 }
 
 // counterparts returns those on the other side that e may match and that were

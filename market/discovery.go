@@ -162,18 +162,19 @@ func (s *Service) checkOffer(b *wire.OfferBody, now time.Time) (*Listing, proper
 
 // room decides whether there is room for another Offer of a node, beside those
 // of the batch that are not on the board yet.
-func (s *Service) room(node golem.NodeID, batch []Listing) error {
-	ofNode, total, size := s.board.room(node)
+func (s *Service) room(l *Listing, batch []Listing) error {
+	p := publisherOf(l)
+	ofNode, total, size := s.board.room(p)
 	for i := range batch {
 		total++
 		size += textSize(&batch[i].Subscription)
-		if batch[i].Node == node {
+		if publisherOf(&batch[i]) == p {
 			ofNode++
 		}
 	}
 	switch {
 	case ofNode >= s.cfg.OffersPerNode:
-		return golem.Errorf(golem.ErrExhausted, "node %s has %d offers on the market", node, ofNode)
+		return golem.Errorf(golem.ErrExhausted, "node %s has %d offers on the market", p.node, ofNode)
 	case total >= s.cfg.Limits.Offers || size >= s.cfg.OfferBytes:
 		return golem.Errorf(golem.ErrExhausted, "%d offers of %d bytes are on the market", total, size)
 	}

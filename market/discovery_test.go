@@ -368,6 +368,28 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestCrowdedOut wants Offers that others publish in the name of a node not to
+// take the room of those it has signed.
+func TestCrowdedOut(t *testing.T) {
+	bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
+		n := w.node("n", func(c *market.Config) { c.OffersPerNode = 5 })
+		victim, liar := w.outsider("victim"), w.outsider("liar")
+		var ids []golem.SubscriptionID
+		for i := range 10 {
+			body := victim.body(fmt.Sprintf(`{"a":%d}`, i), time.Hour)
+			liar.has, ids = append(liar.has, body), append(ids, body.ID)
+		}
+		liar.announce(ids...)
+		own := victim.body(`{"a":"own"}`, time.Hour)
+		own.Signature = victim.sign(&own)
+		victim.has = []wire.OfferBody{own}
+		victim.announce(own.ID)
+		if !n.knows(own.ID) {
+			t.Error("the offer of the victim was not taken")
+		}
+	})
+}
+
 // TestNewNeighbour wants a node that joins to learn of Offers without waiting for
 // the next cycle.
 func TestNewNeighbour(t *testing.T) {

@@ -223,7 +223,8 @@ func (s *Service) fetch(ctx context.Context) time.Time {
 }
 
 // fetchFrom asks a node for Offers and takes those that are right. It returns
-// which were answered, and whether the node is to be left alone for a while.
+// which were answered, and whether the node is to be left alone for a while: it
+// has not answered, or by forgeries, or has nothing of the much it announced.
 func (s *Service) fetchFrom(ctx context.Context, node golem.NodeID, ids []golem.SubscriptionID) (got []golem.SubscriptionID, failed bool) {
 	ask, cancel := context.WithTimeout(ctx, s.cfg.FetchTimeout)
 	defer cancel()
@@ -246,7 +247,7 @@ func (s *Service) fetchFrom(ctx context.Context, node golem.NodeID, ids []golem.
 	}
 	forged := s.takeOffers(ctx, node, bodies)
 	got = slices.DeleteFunc(got, func(id golem.SubscriptionID) bool { return slices.Contains(forged, id) })
-	return got, len(forged) > 0
+	return got, len(forged) > 0 || len(got) == 0 && len(ids) > wire.MaxOfferIDs
 }
 
 // takeOffers puts other nodes' Offers on the market. It returns those that no
@@ -262,7 +263,7 @@ func (s *Service) takeOffers(ctx context.Context, from golem.NodeID, bodies []wi
 		}
 		l, party, err := s.checkOffer(b, now)
 		if err == nil {
-			err = s.room(b.Node, ls)
+			err = s.room(l, ls)
 		}
 		if err != nil {
 			if errors.Is(err, errForged) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/golem-go/golem"
 )
@@ -93,6 +94,16 @@ func (s *side) live() []*entry {
 	es := make([]*entry, 0, len(s.byID))
 	for _, e := range s.order {
 		if !e.gone {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// expired returns the live entries that expired before now.
+func (s *side) expired(now time.Time) (es []*entry) {
+	for _, e := range s.order {
+		if !e.gone && e.sub.Expired(now) {
 			es = append(es, e)
 		}
 	}

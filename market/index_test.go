@@ -112,7 +112,7 @@ func TestBoardForgets(t *testing.T) {
 	if b.addOffer(e.listing, e.party) != nil {
 		t.Error("a withdrawn offer came back")
 	}
-	if n, total, size := b.room(e.sub.Node); n != 0 || total != 0 || size != 0 {
+	if n, total, size := b.room(publisherOf(e.listing)); n != 0 || total != 0 || size != 0 {
 		t.Errorf("a withdrawn offer takes room: %d, %d, %d", n, total, size)
 	}
 	b.expire(epoch.Add(2 * time.Hour))

@@ -205,21 +205,27 @@ func (s *Service) DemandsOf(ctx context.Context, who golem.NodeID) ([]golem.Dema
 	return ds, nil
 }
 
-// load fills the board from the store.
+// load fills the board from the store, and has own Offers announced: neighbours
+// may have forgotten them.
 func (s *Service) load(ctx context.Context) error {
 	now := s.now()
 	offers, err := s.store.Offers(ctx, now)
 	if err != nil {
 		return err
 	}
+	var own []golem.SubscriptionID
 	for i := range offers {
 		l := &offers[i]
 		if l.Withdrawn {
 			s.board.remember(*l)
 		} else if party, err := property.ParseParty(l.Properties, l.Constraints); err == nil {
 			s.board.addOffer(l, party)
+			if s.isOwn(l.Node) {
+				own = append(own, l.ID)
+			}
 		}
 	}
+	s.announceOffers(own)
 	demands, err := s.store.Demands(ctx, now)
 	if err != nil {
 		return err
