@@ -153,20 +153,19 @@ func (w *sheet) accepted(d *Document) error {
 	if err != nil {
 		return err
 	}
-	total := d.Amount
+	least := golem.Amount{}
 	if d.Kind == DebitNote {
 		act, err := w.activity(a, d.Activity)
 		if err != nil {
 			return err
 		}
 		act.Accepted, act.Updated = act.Accepted.Max(d.Amount), w.now
-		activities, err := w.activitiesOf(a)
-		if err != nil {
-			return err
-		}
-		total = sumOf(activities).Accepted
+	} else {
+		least = d.Amount
 	}
-	a.Accepted, a.Updated = a.Accepted.Max(total), w.now
+	if err := w.acceptedAtLeast(a, least); err != nil {
+		return err
+	}
 	if err := w.move(d, golem.DocumentAccept, golem.AcceptedEvent); err != nil {
 		return err
 	}
@@ -174,6 +173,17 @@ func (w *sheet) accepted(d *Document) error {
 		return err
 	}
 	return w.settleIfCovered(a, d)
+}
+
+// acceptedAtLeast raises what a Provider's Agreement has accepted to at least the
+// given amount and the sum of its Activities.
+func (w *sheet) acceptedAtLeast(a *Agreement, least golem.Amount) error {
+	activities, err := w.activitiesOf(a)
+	if err != nil {
+		return err
+	}
+	a.Accepted, a.Updated = a.Accepted.Max(least).Max(sumOf(activities).Accepted), w.now
+	return nil
 }
 
 // settleIfCovered settles a document that has just been accepted and is paid

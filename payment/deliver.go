@@ -3,6 +3,8 @@ package payment
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,12 +15,17 @@ import (
 const (
 	deliveries  = 32        // nodes that are being told something at a time
 	batch       = 100       // messages to one node at a time
+	few         = 8         // messages that are told one by one at first
 	maxRefusals = 20        // of one message, after which it waits to be asked for
 	handAgain   = time.Hour // after which an order that is not settled is handed over again
 )
 
-// resume brings forward what a driver may have forgotten by a restart.
+// resume brings forward what a driver may have forgotten by a restart, and lets
+// everything else go on that waits to be told.
 func (s *Service) resume(ctx context.Context) error {
+	s.mu.Lock()
+	s.post.lookAt(s.now())
+	s.mu.Unlock()
 	return s.step(ctx, func(w *sheet) error {
 		orders, err := w.r.MessagesOf(OrderMessage)
 		for _, m := range orders {
@@ -75,91 +82,198 @@ func (s *Service) deliverAll(ctx context.Context) {
 // deliver begins to tell everybody to whom something is due, and returns when
 // something becomes due next.
 func (s *Service) deliver(ctx context.Context, each *sync.WaitGroup) (next time.Time, err error) {
-	var due []Correspondent
-	err = s.cfg.Store.View(ctx, func(r Reader) (err error) {
-		now := s.now()
-		if due, err = r.Addressees(now); err != nil {
-			return err
-		}
-		next, err = r.NextMessage(now)
-		return err
-	})
-	if err != nil {
+	if err := s.recall(ctx); err != nil {
 		return next, err
 	}
-	for i, c := range due {
-		if !s.engage(c) {
-			continue
-		}
-		stagger := time.Duration(i+1) * time.Microsecond // so that a simulation sees one after the other
+	due, next := s.engage()
+	for _, c := range due {
 		each.Go(func() {
-			defer wake(s.toDeliver)
 			defer s.disengage(c)
-			pause(ctx, stagger)
+			pause(ctx, c.stagger())
 			if err := s.deliverTo(ctx, c); err != nil && ctx.Err() == nil {
 				s.trace.failed("payment-deliver", err)
 				pause(ctx, retryDelay)
+				s.redo(c)
 			}
 		})
 	}
 	return next, nil
 }
 
-// engage reports whether c may be told something now, and says so to others.
-func (s *Service) engage(c Correspondent) bool {
+// stagger returns a moment that differs from one correspondent to another: a
+// simulation sees what is told at once as one thing after the other, always in
+// the same order.
+func (c Correspondent) stagger() time.Duration {
+	h := fnv.New32a()
+	h.Write(c.Owner[:])
+	h.Write(c.Peer[:])
+	return time.Duration(1+h.Sum32()%1000) * time.Microsecond
+}
+
+// posted is who has something to be told, as far as it is not all in the books:
+// what is due now, and when to look there again.
+type posted struct {
+	due  []Correspondent
+	busy map[Correspondent]bool // being told something
+	next time.Time              // zero: never
+}
+
+// recall reads from the books who has something due, if it is time to.
+func (s *Service) recall(ctx context.Context) error {
+	now := s.now()
+	s.mu.Lock()
+	look := !s.post.next.IsZero() && !s.post.next.After(now)
+	if look {
+		s.post.next = time.Time{}
+	}
+	s.mu.Unlock()
+	if !look {
+		return nil
+	}
+	var due []Correspondent
+	var next time.Time
+	err := s.cfg.Store.View(ctx, func(r Reader) (err error) {
+		if due, err = r.Addressees(now); err == nil {
+			next, err = r.NextMessage(now)
+		}
+		return err
+	})
+	if err != nil {
+		next = now // look again
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy[c] || len(s.busy) >= deliveries {
-		return false
+	for _, c := range due {
+		s.post.add(c)
 	}
-	s.busy[c] = true
-	return true
+	s.post.lookAt(next)
+	return err
+}
+
+// note takes in what a change of the books says about messages.
+func (s *Service) note(ms []Message) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range ms {
+		switch {
+		case m.Next.IsZero():
+		case m.Next.After(now):
+			s.post.lookAt(m.Next)
+		default:
+			s.post.add(m.To())
+		}
+	}
+}
+
+func (p *posted) add(c Correspondent) {
+	if !slices.Contains(p.due, c) {
+		p.due = append(p.due, c)
+	}
+}
+
+func (p *posted) lookAt(t time.Time) {
+	if !t.IsZero() && (p.next.IsZero() || t.Before(p.next)) {
+		p.next = t
+	}
+}
+
+// engage takes those who can be told something now from the list, and returns
+// when to look for more.
+func (s *Service) engage() (free []Correspondent, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rest []Correspondent
+	for _, c := range s.post.due {
+		if s.post.busy[c] || len(s.post.busy) >= deliveries {
+			rest = append(rest, c)
+			continue
+		}
+		s.post.busy[c] = true
+		free = append(free, c)
+	}
+	s.post.due = rest
+	return free, s.post.next
+}
+
+// redo puts c back on the list: the books could not be read or written.
+func (s *Service) redo(c Correspondent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.post.add(c)
 }
 
 func (s *Service) disengage(c Correspondent) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.busy, c)
+	delete(s.post.busy, c)
+	s.mu.Unlock()
+	wake(s.toDeliver)
 }
 
 // deliverTo tells a node or driver what is due. The error is that of the books;
 // what the other party does not take is noted in its message.
 func (s *Service) deliverTo(ctx context.Context, c Correspondent) error {
-	var due []Message
-	err := s.cfg.Store.View(ctx, func(r Reader) (err error) {
-		due, err = r.Outbox(c, s.now(), batch)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if c.Peer.IsZero() {
-		return s.deliverToDriver(ctx, due)
-	}
-	if due, err = s.repeat(ctx, due); err != nil {
-		return err
-	}
-	for i := range due {
-		err := s.say(ctx, &due[i])
-		if ctx.Err() != nil {
-			return nil
-		}
-		if unreachable(err) {
-			return s.postpone(ctx, due[i:], err)
-		}
-		if err := s.conclude(ctx, due[i], err); err != nil {
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		if more, err = s.deliverSome(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// repeat tells together what could not be told before, and returns what remains
-// to be told one by one: the answer does not say which part it refuses.
+// deliverSome tells a part of what is due, and reports whether there may be more
+// that the other party would take.
+func (s *Service) deliverSome(ctx context.Context, c Correspondent) (more bool, err error) {
+	var due []Message
+	err = s.cfg.Store.View(ctx, func(r Reader) (err error) {
+		due, err = r.Outbox(c, s.now(), batch)
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return false, err
+	}
+	if c.Peer.IsZero() {
+		return true, s.deliverToDriver(ctx, due)
+	}
+	rest, err := s.repeat(ctx, due)
+	if err != nil {
+		return false, err
+	}
+	return s.sayEach(ctx, rest)
+}
+
+// sayEach tells messages one by one, and reports whether the other party could be
+// reached.
+func (s *Service) sayEach(ctx context.Context, ms []Message) (reached bool, err error) {
+	var done []Message
+	reached = true
+	for i := range ms {
+		problem := s.say(ctx, &ms[i])
+		switch {
+		case ctx.Err() != nil:
+			reached = false
+		case problem == nil && !ms[i].cancels():
+			done = append(done, ms[i])
+		case unreachable(problem):
+			reached = false
+			err = s.postpone(ctx, ms[i:], problem)
+		default:
+			err = s.conclude(ctx, ms[i], problem)
+		}
+		if err != nil || !reached {
+			break
+		}
+	}
+	return reached, errors.Join(err, s.told(context.WithoutCancel(ctx), done))
+}
+
+// repeat tells together what could not be told before, or is much, and returns
+// what remains to be told one by one: an answer does not say which part it refuses.
 func (s *Service) repeat(ctx context.Context, due []Message) (rest []Message, err error) {
 	var again []Message
 	for _, m := range due {
-		if m.Attempts > 0 && m.Refusals == 0 && m.syncs() {
+		if (m.Attempts > 0 || len(due) > few) && m.Refusals == 0 && m.syncs() {
 			again = append(again, m)
 		} else {
 			rest = append(rest, m)
@@ -180,13 +294,33 @@ func (s *Service) repeat(ctx context.Context, due []Message) (rest []Message, er
 	return due, nil
 }
 
+// hasten makes due what waits for a node to be reachable, which it is.
+func (w *sheet) hasten(c Correspondent) error {
+	waiting, err := w.r.MessagesTo(c.Peer)
+	for _, m := range waiting {
+		if m.Owner == c.Owner && m.Refusals == 0 && m.Next.After(w.now) && !slices.Contains(w.done, m.Seq) {
+			m.Next = w.now
+			w.messages = append(w.messages, m)
+		}
+	}
+	return err
+}
+
 // told forgets messages that were acknowledged.
 func (s *Service) told(ctx context.Context, ms []Message) error {
+	if len(ms) == 0 {
+		return nil
+	}
 	err := s.step(ctx, func(w *sheet) error {
+		back := false
 		for _, m := range ms {
 			w.done = append(w.done, m.Seq)
+			back = back || m.Attempts > 0
 		}
-		return nil
+		if !back {
+			return nil
+		}
+		return w.hasten(ms[0].To())
 	})
 	if err == nil {
 		for _, m := range ms {
@@ -196,17 +330,12 @@ func (s *Service) told(ctx context.Context, ms []Message) error {
 	return err
 }
 
-// conclude notes the outcome of telling one message: err is nil or an answer.
-func (s *Service) conclude(ctx context.Context, m Message, err error) error {
-	if m.Kind == CancelNoteMessage || m.Kind == CancelInvoiceMessage {
-		if err == nil || errors.Is(err, golem.ErrNotFound) || errors.Is(err, golem.ErrConflict) {
-			return s.concludeCancel(ctx, m, errors.Is(err, golem.ErrConflict))
-		}
+// conclude notes an answer to one message that is more than an acknowledgement.
+func (s *Service) conclude(ctx context.Context, m Message, answer error) error {
+	if m.cancels() && (answer == nil || errors.Is(answer, golem.ErrNotFound) || errors.Is(answer, golem.ErrConflict)) {
+		return s.concludeCancel(ctx, m, errors.Is(answer, golem.ErrConflict))
 	}
-	if err == nil {
-		return s.told(ctx, []Message{m})
-	}
-	return s.postpone(ctx, []Message{m}, err)
+	return s.postpone(ctx, []Message{m}, answer)
 }
 
 // concludeCancel books what a Requestor has answered to a cancellation. A
@@ -233,25 +362,16 @@ func (s *Service) postpone(ctx context.Context, ms []Message, cause error) error
 	if ctx.Err() != nil {
 		return nil // we are leaving, which says nothing about them
 	}
+	attempts := 0
+	for _, m := range ms {
+		attempts = max(attempts, m.Attempts+1)
+	}
+	delay := s.backoff(attempts) // the same for all, so that they are tried together
 	err := s.step(ctx, func(w *sheet) error {
 		for _, m := range ms {
-			now, err := w.r.Message(m.Seq)
-			if errors.Is(err, golem.ErrNotFound) {
-				continue // what it told has been overtaken
-			}
-			if err != nil {
+			if err := w.postpone(m.Seq, delay, cause); err != nil {
 				return err
 			}
-			now.Attempts++
-			now.Problem = cause.Error()
-			if wire.Answered(cause) {
-				now.Refusals++
-			}
-			now.Next = w.now.Add(s.backoff(now.Attempts))
-			if now.Refusals >= maxRefusals && now.Kind != PaymentMessage {
-				now.Next = time.Time{}
-			}
-			w.messages = append(w.messages, now)
 		}
 		return nil
 	})
@@ -260,6 +380,26 @@ func (s *Service) postpone(ctx context.Context, ms []Message, cause error) error
 			s.trace.untold(m, cause)
 		}
 	}
+	return err
+}
+
+// postpone notes a failed attempt to tell a message, unless what it tells has
+// been overtaken meanwhile.
+func (w *sheet) postpone(seq int64, delay time.Duration, cause error) error {
+	m, err := w.r.Message(seq)
+	if errors.Is(err, golem.ErrNotFound) {
+		return nil
+	}
+	m.Attempts++
+	m.Problem = cause.Error()
+	m.Next = w.now.Add(delay)
+	if wire.Answered(cause) {
+		m.Refusals++
+	}
+	if m.Refusals >= maxRefusals && m.Kind != PaymentMessage {
+		m.Next = time.Time{}
+	}
+	w.messages = append(w.messages, m)
 	return err
 }
 

@@ -2,8 +2,6 @@ package payment
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"time"
 
@@ -122,13 +120,6 @@ type OrderID string
 
 // LogValue makes the id readable in structured logs.
 func (id OrderID) LogValue() slog.Value { return slog.StringValue(string(id)) }
-
-// newOrderID returns a fresh id.
-func newOrderID() OrderID {
-	b := make([]byte, 16)
-	rand.Read(b) // never fails, as documented
-	return OrderID(hex.EncodeToString(b))
-}
 
 // Order asks a driver to move an amount from payer to payee, who may be the same.
 type Order struct {

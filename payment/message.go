@@ -42,8 +42,10 @@ type Message struct {
 // To returns the parties of the message.
 func (m *Message) To() Correspondent { return Correspondent{m.Owner, m.Peer} }
 
-// toDriver reports whether the message is for a driver.
-func (m *Message) toDriver() bool { return m.Kind == OrderMessage || m.Kind == ReleaseDepositMessage }
+// cancels reports whether the answer to the message decides about a document.
+func (m *Message) cancels() bool {
+	return m.Kind == CancelNoteMessage || m.Kind == CancelInvoiceMessage
+}
 
 // messagesAbout are the kinds of messages about a document, by what they tell.
 var messagesAbout = map[DocumentKind]map[golem.DocumentEvent]MessageKind{

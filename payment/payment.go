@@ -211,7 +211,7 @@ func (w *sheet) credit(p Payment, t Transfer) error {
 		if err != nil {
 			return err
 		}
-		a.Paid, a.Updated = a.Paid.Add(l.Amount), w.now
+		addPaid(&a.Totals, l.Amount)
 		touched = append(touched, a)
 	}
 	for _, l := range p.Activities {
@@ -226,16 +226,32 @@ func (w *sheet) credit(p Payment, t Transfer) error {
 		if err != nil {
 			return err
 		}
-		act.Paid, act.Updated = act.Paid.Add(l.Amount), w.now
-		a.Paid, a.Updated = a.Paid.Add(l.Amount), w.now
+		addPaid(&act.Totals, l.Amount)
+		addPaid(&a.Totals, l.Amount)
+		act.Updated = w.now
 		touched = append(touched, a)
 	}
 	for _, a := range touched {
+		a.Updated = w.now
+		if err := w.acceptedAtLeast(a, golem.Amount{}); err != nil {
+			return err
+		}
 		if err := w.settleDocuments(a); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addPaid adds a payment on the Provider's side. Who pays has accepted, even if
+// the acceptance itself has not arrived yet.
+func addPaid(t *Totals, amount golem.Amount) {
+	t.Paid = t.Paid.Add(amount)
+	covered := t.Paid
+	if t.Due.Less(covered) {
+		covered = t.Due
+	}
+	t.Accepted = t.Accepted.Max(covered)
 }
 
 // creditable returns the books of an Agreement that the Payment may be for.

@@ -3,6 +3,9 @@ package payment
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb"
@@ -149,7 +152,7 @@ func (s *Service) onRejected(ctx context.Context, from gsb.Peer, k DocumentKey, 
 		return golem.Errorf(golem.ErrInvalid, "message of %d bytes, at most %d", len(r.Message), maxMessage)
 	}
 	return s.onDecision(ctx, from, k, func(w *sheet, d *Document) error {
-		if d.Status == golem.DocumentRejected {
+		if d.Status == golem.DocumentRejected || d.Status == golem.DocumentCancelled {
 			return nil
 		}
 		d.Rejection = &r
@@ -219,44 +222,62 @@ func (s *Service) onPaymentV1(ctx context.Context, from gsb.Peer, m wire.Payment
 // others. Acceptances come first, since payments follow from them.
 func (s *Service) onSync(ctx context.Context, from gsb.Peer, m wire.PaymentSync) (wire.PaymentAck, error) {
 	failed := s.onSyncDocuments(ctx, from, m.InvoiceAccepts, m.InvoiceRejects, m.NoteAccepts)
-	for _, p := range m.Payments {
-		if _, err := s.onPayment(ctx, from, p); err != nil {
-			failed.Payments = append(failed.Payments, err)
-		}
-	}
+	failed.Payments = parts(m.Payments, func(p wire.SignedPayment) error {
+		_, err := s.onPayment(ctx, from, p)
+		return err
+	})
 	return ack, orNil(failed)
 }
 
 func (s *Service) onSyncV1(ctx context.Context, from gsb.Peer, m wire.PaymentSyncV1) (wire.PaymentAck, error) {
 	failed := s.onSyncDocuments(ctx, from, m.InvoiceAccepts, m.InvoiceRejects, m.NoteAccepts)
-	for _, p := range m.Payments {
-		if _, err := s.onPaymentV1(ctx, from, p); err != nil {
-			failed.Payments = append(failed.Payments, err)
-		}
-	}
+	failed.Payments = parts(m.Payments, func(p wire.PaymentV1) error {
+		_, err := s.onPaymentV1(ctx, from, p)
+		return err
+	})
 	return ack, orNil(failed)
 }
 
 func (s *Service) onSyncDocuments(ctx context.Context, from gsb.Peer, invoices []wire.InvoiceAcceptance, rejects []wire.InvoiceRejection, notes []wire.DebitNoteAcceptance) *wire.SyncError {
-	failed := &wire.SyncError{}
-	note := func(err error) {
-		if err != nil {
-			failed.Acceptances = append(failed.Acceptances, err)
-		}
-	}
-	for _, m := range notes {
+	failed := parts(notes, func(m wire.DebitNoteAcceptance) error {
 		_, err := s.onAcceptDebitNote(ctx, from, m)
-		note(err)
-	}
-	for _, m := range invoices {
+		return err
+	})
+	failed = append(failed, parts(invoices, func(m wire.InvoiceAcceptance) error {
 		_, err := s.onAcceptInvoice(ctx, from, m)
-		note(err)
-	}
-	for _, m := range rejects {
+		return err
+	})...)
+	failed = append(failed, parts(rejects, func(m wire.InvoiceRejection) error {
 		_, err := s.onRejectInvoice(ctx, from, m)
-		note(err)
+		return err
+	})...)
+	return &wire.SyncError{Acceptances: failed}
+}
+
+// atOnce is how many parts of a long message are taken at once, so that they
+// share commits. Those of a short one are taken in their order.
+const atOnce = 16
+
+// parts takes the parts of a message and returns what went wrong.
+func parts[T any](ps []T, take func(T) error) (failed []error) {
+	errs := make([]error, len(ps))
+	if len(ps) <= few {
+		for i, p := range ps {
+			errs[i] = take(p)
+		}
+	} else {
+		var all sync.WaitGroup
+		var next atomic.Int64
+		for range atOnce {
+			all.Go(func() {
+				for i := int(next.Add(1)) - 1; i < len(ps); i = int(next.Add(1)) - 1 {
+					errs[i] = take(ps[i])
+				}
+			})
+		}
+		all.Wait()
 	}
-	return failed
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
 func orNil(e *wire.SyncError) error {

@@ -114,7 +114,10 @@ func (w *sheet) cancel(d *Document) error {
 			return err
 		}
 	}
-	return w.reckon(a, nil)
+	if err := w.reckon(a, nil); err != nil || d.Role == golem.Provider {
+		return err
+	}
+	return w.forget(d.Owner, d.Peer, messagesAbout[d.Kind][golem.DocumentReject], d.ID) // it has no object any more
 }
 
 // lower takes a cancelled note out of what is due of its Activity.

@@ -80,7 +80,7 @@ type Service struct {
 
 	mu   sync.Mutex
 	rand *rand.Rand
-	busy map[Correspondent]bool // being told something
+	post posted
 }
 
 // New returns the payment service of a node and binds it to the bus.
@@ -104,7 +104,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, trace: cfg.Trace, rand: cfg.Rand,
-		drivers: map[golem.Platform]Driver{}, busy: map[Correspondent]bool{},
+		drivers: map[golem.Platform]Driver{}, post: posted{busy: map[Correspondent]bool{}},
 		toExpire: make(chan struct{}, 1), toGather: make(chan struct{}, 1), toDeliver: make(chan struct{}, 1),
 	}
 	if err := s.register(cfg.Drivers); err != nil {
@@ -129,7 +129,10 @@ func (s *Service) unbind() {
 // it started has ended, and the service answers no messages any more.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.unbind()
-	if err := s.resume(ctx); err != nil {
+	switch err := s.resume(ctx); {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return fmt.Errorf("payment: %w", err)
 	}
 	var all sync.WaitGroup
@@ -255,6 +258,7 @@ func (s *Service) announce(c *Change) {
 		s.news.Wake(paymentsOf(p.Owner))
 	}
 	if len(c.Messages) > 0 {
+		s.note(c.Messages)
 		wake(s.toDeliver)
 	}
 	if len(c.Obligations) > 0 {

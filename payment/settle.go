@@ -2,10 +2,13 @@ package payment
 
 import (
 	"context"
+	"crypto/sha3"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -96,18 +99,31 @@ func (w *sheet) gather(p Purse) (found int, err error) {
 			k.deposit = deposit.Contract + "/" + deposit.ID
 		}
 		if orders[k] == nil {
-			id := newOrderID()
-			orders[k] = w.orders.add(id, OrderRecord{
-				Order: Order{ID: id, Platform: o.Platform, Payer: o.Payer, Payee: o.Payee, Deposit: deposit},
-				Owner: p.Owner, Created: w.now,
-			})
-			w.tell(p.Owner, golem.NodeID{}, OrderMessage, string(id))
+			orders[k] = w.begin(p, o, deposit)
 		}
 		if err := w.order(orders[k], o); err != nil {
 			return 0, err
 		}
 	}
 	return len(open), nil
+}
+
+// begin makes an order with an obligation to begin with. No obligation is ever
+// part of two orders, so the document behind it gives the order its name.
+func (w *sheet) begin(p Purse, o *Obligation, deposit *golem.Deposit) *OrderRecord {
+	id := OrderID(nameOf("order", o.Document.Owner.String(), string(o.Agreement), string(o.Document.Kind), o.Document.ID))
+	w.tell(p.Owner, golem.NodeID{}, OrderMessage, string(id))
+	return w.orders.add(id, OrderRecord{
+		Order: Order{ID: id, Platform: o.Platform, Payer: o.Payer, Payee: o.Payee, Deposit: deposit},
+		Owner: p.Owner, Created: w.now,
+	})
+}
+
+// nameOf returns an id that follows from what it names: 32 hex digits. Working a
+// step out again then gives the same ids.
+func nameOf(what string, parts ...string) string {
+	sum := sha3.Sum256([]byte("golem payment " + what + "\n" + strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:16])
 }
 
 func (w *sheet) depositOf(o *Obligation) (*golem.Deposit, error) {
@@ -256,7 +272,7 @@ func (w *sheet) confirm(o *OrderRecord, obligations []Obligation) {
 		if p == nil {
 			p = &Payment{
 				Payment: golem.Payment{
-					ID: golem.NewPaymentID(), Payer: o.Owner, Payee: ob.Peer,
+					ID: golem.PaymentID(nameOf("payment", string(o.ID), ob.Peer.String())), Payer: o.Owner, Payee: ob.Peer,
 					PayerAddr: o.Payer, PayeeAddr: o.Payee, Platform: o.Platform, Timestamp: w.now,
 					Agreements: []golem.AgreementPayment{}, Activities: []golem.ActivityPayment{},
 					Details: base64.StdEncoding.EncodeToString(o.Proof),

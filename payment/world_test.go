@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb"
 	"github.com/golem-go/golem/p2p"
+	"github.com/golem-go/golem/p2p/p2ptest"
 	"github.com/golem-go/golem/payment"
 	"github.com/golem-go/golem/payment/local"
 	"github.com/golem-go/golem/sqlite"
@@ -26,6 +29,7 @@ type world struct {
 	book  *local.Book
 	trade *trade
 	wires *wires
+	sw    *p2ptest.Switch // instead of wires, where set
 	count int
 }
 
@@ -39,8 +43,35 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// migrated returns the bytes of an empty database with the present schema.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "payment")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "empty.db")
+	db, err := sqlite.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// openDB opens a database. Under the race detector one in memory becomes a copy
+// of an empty one on disk, since making the schema takes a quarter of a second.
 func openDB(t testing.TB, path string) *sqlite.DB {
 	t.Helper()
+	if stride > 1 && path == sqlite.Memory {
+		empty, err := migrated()
+		path = filepath.Join(t.TempDir(), "node.db")
+		if err := errors.Join(err, os.WriteFile(path, empty, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	db, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +95,11 @@ type node struct {
 	ids  []golem.NodeID
 	db   *sqlite.DB
 	bus  *gsb.Bus
+	end  *end
 	stop func()
 
 	config func(*payment.Config) // of each start
+	doom   *dying                // of the next start; nil: none
 }
 
 // node adds a node with n identities and starts it.
@@ -98,8 +131,12 @@ func (w *world) dormant(n int, path string, config func(*payment.Config)) *node 
 func (n *node) start() {
 	n.w.t.Helper()
 	e := &end{wires: n.w.wires}
-	bus := gsb.New(gsb.Config{Network: e, Identities: func() []golem.NodeID { return n.ids }})
-	n.bus = bus
+	var network p2p.Network = e
+	if n.w.sw != nil {
+		network = n.w.sw.Node()
+	}
+	bus := gsb.New(gsb.Config{Network: network, Identities: func() []golem.NodeID { return n.ids }})
+	n.bus, n.end = bus, e
 	cfg := payment.Config{
 		Store: n.db.Payment(), Bus: bus, Agreements: n.w.trade, Activities: n.w.trade,
 		Signer: n.w.keys, Verifier: n.w.keys,
@@ -114,14 +151,28 @@ func (n *node) start() {
 	if n.config != nil {
 		n.config(&cfg)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if n.doom != nil {
+		n.doom.Store, cfg.Store = cfg.Store, n.doom
+		n.doom.die = func() {
+			for _, id := range n.ids {
+				n.w.wires.unplug(id)
+			}
+			cancel()
+		}
+	}
 	s, err := payment.New(cfg)
 	n.w.must(err)
 	n.Service = s
 	for _, id := range n.ids {
 		n.w.wires.plug(id, e)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	var run sync.WaitGroup
+	if n.w.sw != nil {
+		run.Go(func() { network.Run(ctx) })
+		synctest.Wait()
+		n.w.must(network.SetIdentities(ctx, n.ids))
+	}
 	run.Go(func() {
 		if err := s.Run(ctx); err != nil && !errors.Is(err, errDied) {
 			n.w.t.Errorf("run: %v", err)
@@ -412,6 +463,12 @@ func (e *end) Call(ctx context.Context, r p2p.Request, reply func(p2p.Reply) err
 			return err
 		}
 	}
+	e.wires.mu.Lock()
+	killed := e.wires.ends[r.To] != to
+	e.wires.mu.Unlock()
+	if killed {
+		return golem.Errorf(golem.ErrUnavailable, "node %s is not reachable", r.To)
+	}
 	for _, a := range answers {
 		if err := reply(a); err != nil {
 			return err
@@ -428,14 +485,15 @@ func bubble(t *testing.T, f func(t *testing.T, w *world)) {
 
 func tempDB(t testing.TB) string { return filepath.Join(t.TempDir(), "node.db") }
 
-// dying is a store whose process is killed after so many steps: the step is
-// written, and nothing that comes after it happens.
+// dying is a store whose process is killed at its n-th change: after it is
+// written, or instead. Nothing that the process does later has an effect.
 type dying struct {
 	payment.Store
-	mu   sync.Mutex
-	left int
-	die  func()
-	dead bool
+	mu      sync.Mutex
+	left    int
+	instead bool
+	die     func() // must not wait
+	dead    bool
 }
 
 var errDied = errors.New("the process was killed")
@@ -446,22 +504,24 @@ func (d *dying) Step(ctx context.Context, f func(payment.Reader) (payment.Change
 	if d.dead {
 		return errDied
 	}
-	changed := false
+	dies := false
 	err := d.Store.Step(ctx, func(r payment.Reader) (payment.Change, error) {
 		c, err := f(r)
-		changed = len(c.Agreements)+len(c.Activities)+len(c.Documents)+len(c.Allocations)+len(c.Obligations)+
-			len(c.Orders)+len(c.Payments)+len(c.Events)+len(c.Messages)+len(c.Done) > 0
+		if err != nil || reflect.ValueOf(c).IsZero() {
+			return c, err
+		}
+		d.left--
+		if dies = d.left == 0; dies && d.instead {
+			err = errDied
+		}
 		return c, err
 	})
-	if err != nil || !changed {
-		return err
-	}
-	if d.left--; d.left < 0 {
+	if dies {
 		d.dead = true
 		d.die()
 		return errDied
 	}
-	return nil
+	return err
 }
 
 func (d *dying) View(ctx context.Context, f func(payment.Reader) error) error {

@@ -13,13 +13,13 @@ const (
 	columnsEntry = "seq, key, payer, payee, amount, time, signature, prev, hash"
 
 	sqlAddEntry   = "INSERT INTO ledger_entry (" + columnsEntry + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	sqlHead       = "SELECT " + columnsEntry + " FROM ledger_entry ORDER BY seq DESC LIMIT 1"
+	sqlHead       = "SELECT " + columnsEntry + " FROM ledger_entry WHERE seq = (SELECT max(seq) FROM ledger_entry)"
 	sqlEntry      = "SELECT " + columnsEntry + " FROM ledger_entry WHERE seq = ?"
 	sqlEntryOf    = "SELECT " + columnsEntry + " FROM ledger_entry WHERE payer = ? AND key = ?"
 	sqlEntries    = "SELECT " + columnsEntry + " FROM ledger_entry WHERE seq >= ? ORDER BY seq LIMIT ?"
 	sqlBalance    = "SELECT amount FROM ledger_balance WHERE address = ?"
 	sqlSetBalance = "INSERT INTO ledger_balance (address, amount) VALUES (?, ?) ON CONFLICT (address) DO UPDATE SET amount = excluded.amount"
-	sqlBalances   = "SELECT amount FROM ledger_balance"
+	sqlBalances   = "SELECT address, amount FROM ledger_balance WHERE address > ? ORDER BY address LIMIT ?"
 )
 
 // Ledger is the Store of package payment/local.
@@ -113,7 +113,25 @@ func (l ledger) Balance(a golem.Address) (golem.Amount, error) {
 }
 
 // Supply implements local.Reader.
-func (l ledger) Supply() (golem.Amount, error) {
-	amounts, err := all(l.q, scanAmount, sqlBalances)
-	return golem.Sum(amounts...), err
+func (l ledger) Supply() (sum golem.Amount, err error) {
+	const some = 1000
+	for last := ""; ; {
+		page, err := all(l.q, scanHolding, sqlBalances, last, some)
+		if err != nil {
+			return sum, err
+		}
+		for _, h := range page {
+			sum, last = sum.Add(h.amount), h.address
+		}
+		if len(page) < some {
+			return sum, nil
+		}
+	}
 }
+
+type holding struct {
+	address string
+	amount  golem.Amount
+}
+
+func scanHolding(r row) (h holding, err error) { return h, r.Scan(&h.address, into(&h.amount)) }

@@ -17,7 +17,7 @@ const (
 	sqlAllocations     = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE owner = ? AND state = 'Active' AND created > ? ORDER BY created LIMIT ?"
 	sqlAllocationsOn   = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE platform = ? AND address = ? AND state = 'Active'"
 	sqlAllocationsWith = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE deposit_contract = ? AND deposit_id = ? AND deposit IS NOT NULL"
-	sqlExpiring        = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE state = 'Active' ORDER BY timeout LIMIT ?"
+	sqlExpiring        = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE state = 'Active' AND timeout > '' ORDER BY timeout LIMIT ?"
 	sqlAllocationsFrom = "SELECT " + columnsAllocation + " FROM pay_allocation WHERE id > ? ORDER BY id LIMIT ?"
 )
 

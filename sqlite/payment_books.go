@@ -21,7 +21,7 @@ const (
 		" scheduled = excluded.scheduled, paid = excluded.paid, updated = excluded.updated"
 	sqlPayActivity     = "SELECT " + columnsPayActivity + " FROM pay_activity WHERE owner = ? AND role = ? AND id = ?"
 	sqlPayActivities   = "SELECT " + columnsPayActivity + " FROM pay_activity WHERE owner = ? AND created > ? ORDER BY created LIMIT ?"
-	sqlPayActivitiesOf = "SELECT " + columnsPayActivity + " FROM pay_activity WHERE owner = ? AND role = ? AND agreement = ?"
+	sqlPayActivitiesOf = "SELECT " + columnsPayActivity + " FROM pay_activity INDEXED BY pay_activity_agreement WHERE owner = ? AND role = ? AND agreement = ?"
 )
 
 func scanPayAgreement(r row) (a payment.Agreement, err error) {

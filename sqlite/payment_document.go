@@ -22,7 +22,7 @@ const (
 	sqlNotesOf  = "SELECT " + columnsDocument + " FROM pay_document WHERE owner = ? AND role = ? AND activity = ? ORDER BY seq"
 	sqlLastNote = "SELECT " + columnsDocument + " FROM pay_document WHERE owner = ? AND role = ? AND activity = ? ORDER BY seq DESC LIMIT 1"
 	sqlWaiting  = "SELECT DISTINCT owner, peer FROM pay_document INDEXED BY pay_document_waiting" +
-		" WHERE role = 'Provider' AND status IN ('ISSUED', 'RECEIVED', 'ACCEPTED') ORDER BY owner, peer"
+		" WHERE owner > '' AND role = 'Provider' AND status IN ('ISSUED', 'RECEIVED', 'ACCEPTED') ORDER BY owner, peer"
 )
 
 func scanDocument(r row) (d payment.Document, err error) {

@@ -17,7 +17,7 @@ const (
 	sqlMessage      = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE seq = ?"
 	sqlMessageFor   = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE owner = ? AND peer = ? AND kind = ? AND ref = ?"
 	sqlAddressees   = "SELECT owner, peer FROM pay_message INDEXED BY pay_message_next WHERE next <= ? GROUP BY owner, peer ORDER BY min(next), min(seq)"
-	sqlOutbox       = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE owner = ? AND peer = ? AND next <= ? ORDER BY seq LIMIT ?"
+	sqlOutbox       = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE owner = ? AND peer = ? AND next <= ? ORDER BY next, seq LIMIT ?"
 	sqlNextMessage  = "SELECT min(next) FROM pay_message WHERE next > ?"
 	sqlMessagesTo   = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE peer = ? ORDER BY seq"
 	sqlMessagesKind = "SELECT seq, " + columnsMessage + " FROM pay_message WHERE kind = ? ORDER BY seq"

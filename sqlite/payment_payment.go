@@ -23,7 +23,7 @@ const (
 		" WHERE l.owner = p.owner AND l.role = p.role AND l.payment = p.id AND a.session = ?4))" +
 		" ORDER BY recorded LIMIT ?5"
 	sqlPaymentsFor = "SELECT " + columnsPayment + " FROM pay_payment WHERE owner = ?1 AND role = ?2 AND id IN" +
-		" (SELECT payment FROM pay_payment_part WHERE owner = ?1 AND role = ?2 AND agreement = ?3 AND (?4 = '' OR activity IN (?4, ''))) ORDER BY recorded"
+		" (SELECT payment FROM pay_payment_part WHERE owner = ?1 AND role = ?2 AND agreement = ?3 AND (?4 = '' OR activity IN (?4, ''))) ORDER BY +recorded"
 	sqlClaimed     = "SELECT parts FROM pay_payment WHERE platform = ? AND ref = ? AND role = 'Provider'"
 	sqlLastPayment = "SELECT max(recorded) FROM pay_payment"
 

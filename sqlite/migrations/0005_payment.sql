@@ -31,7 +31,7 @@ CREATE TABLE pay_activity (
 	updated   TEXT NOT NULL,
 	PRIMARY KEY (owner, role, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX pay_activity_agreement ON pay_activity (owner, role, agreement);
+CREATE INDEX pay_activity_agreement ON pay_activity (agreement, owner, role);
 CREATE INDEX pay_activity_created ON pay_activity (owner, created);
 
 CREATE TABLE pay_document (
@@ -151,7 +151,7 @@ CREATE TABLE pay_payment_part (
 	payment   TEXT NOT NULL,
 	PRIMARY KEY (owner, role, agreement, activity, payment)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX pay_payment_part_payment ON pay_payment_part (owner, role, payment);
+CREATE INDEX pay_payment_part_payment ON pay_payment_part (payment, owner, role);
 
 CREATE TABLE pay_event (
 	seq       INTEGER PRIMARY KEY,
@@ -180,5 +180,5 @@ CREATE TABLE pay_message (
 	UNIQUE (owner, peer, kind, ref)
 ) STRICT;
 CREATE INDEX pay_message_next ON pay_message (next, owner, peer) WHERE next IS NOT NULL;
-CREATE INDEX pay_message_peer ON pay_message (peer);
+CREATE INDEX pay_message_peer ON pay_message (peer, owner, next);
 CREATE INDEX pay_message_kind ON pay_message (kind);
