@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,10 +274,15 @@ func TestSameNode(t *testing.T) {
 // TestCallbacks wants those who depend on Agreements to be told once.
 func TestCallbacks(t *testing.T) {
 	bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
+		var mu sync.Mutex
 		var told []string
 		watch := func(name string) func(*market.Config) {
 			return func(c *market.Config) {
-				c.OnApproved = func(a *golem.Agreement) { told = append(told, fmt.Sprint(name, " ", a.State)) }
+				c.OnApproved = func(a *golem.Agreement) {
+					mu.Lock()
+					defer mu.Unlock()
+					told = append(told, fmt.Sprint(name, " ", a.State))
+				}
 				c.OnTerminated = c.OnApproved
 			}
 		}
@@ -285,6 +291,8 @@ func TestCallbacks(t *testing.T) {
 		time.Sleep(time.Second)
 		kind(t, p.Terminate(t.Context(), p.id, id, nil), "")
 		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		if got := strings.Join(told, ", "); got != "p Approved, r Approved, p Terminated, r Terminated" {
 			t.Errorf("told %s", got)
 		}
