@@ -12,7 +12,7 @@ CREATE TABLE pay_activity (
 	PRIMARY KEY (owner, role, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX pay_activity_agreement ON pay_activity (owner, role, agreement);
+CREATE INDEX pay_activity_agreement ON pay_activity (agreement, owner, role);
 
 CREATE INDEX pay_activity_created ON pay_activity (owner, created);
 
@@ -126,7 +126,7 @@ CREATE INDEX pay_message_kind ON pay_message (kind);
 
 CREATE INDEX pay_message_next ON pay_message (next, owner, peer) WHERE next IS NOT NULL;
 
-CREATE INDEX pay_message_peer ON pay_message (peer);
+CREATE INDEX pay_message_peer ON pay_message (peer, owner, next);
 
 CREATE TABLE pay_obligation (
 	seq        INTEGER PRIMARY KEY,
@@ -207,5 +207,5 @@ CREATE TABLE pay_payment_part (
 	PRIMARY KEY (owner, role, agreement, activity, payment)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX pay_payment_part_payment ON pay_payment_part (owner, role, payment);
+CREATE INDEX pay_payment_part_payment ON pay_payment_part (payment, owner, role);
 
