@@ -55,7 +55,10 @@ func (b *bazaar) run() {
 	for i, name := range names {
 		n := b.w.node(name, func(c *market.Config) { c.BroadcastCycle = 30 * time.Second })
 		a := &agent{b: b, n: n, rand: rand.New(rand.NewPCG(b.seed, uint64(i)))}
-		agents.Go(func() { a.trade(ctx, name[0] == 'p') })
+		agents.Go(func() {
+			time.Sleep(time.Duration(i+1) * 1234567) // nobody acts at the same time as another
+			a.trade(ctx, name[0] == 'p')
+		})
 	}
 	b.weather(ctx)
 	agents.Wait()
@@ -179,7 +182,7 @@ func (a *agent) trade(ctx context.Context, sells bool) {
 		for _, e := range c.News {
 			dice := a.rand.IntN(100)
 			delay := time.Duration(a.rand.Int64N(int64(2 * time.Second)))
-			a.busy.Go(func() { a.react(ctx, sells, sub, e, dice, delay) })
+			a.busy.Go(func() { a.react(ctx, sells, e, dice, delay) })
 		}
 		if c.Delivered(ctx) != nil {
 			time.Sleep(time.Second)
@@ -197,11 +200,11 @@ func (a *agent) service() *market.Service {
 	return a.n.Service
 }
 
-func (a *agent) react(ctx context.Context, sells bool, sub golem.SubscriptionID, e market.News, dice int, delay time.Duration) {
+func (a *agent) react(ctx context.Context, sells bool, e market.News, dice int, delay time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	time.Sleep(delay)
-	s, who := a.service(), a.n.id
+	s, who, sub := a.service(), a.n.id, e.Subscription
 	switch {
 	case e.Kind == market.EventAgreement && dice < 15:
 		_ = s.RejectAgreement(ctx, who, e.Event.Agreement, nil)
@@ -252,5 +255,38 @@ func (a *agent) buy(ctx context.Context, proposal golem.ProposalID, dice int) {
 	if a.service().WaitForApproval(waiting, who, id) == nil && dice > 30 {
 		time.Sleep(time.Duration(dice) * 50 * time.Millisecond)
 		_ = a.service().Terminate(ctx, who, id, nil)
+	}
+}
+
+// TestRepeatable wants a market day to be a function of its seed.
+func TestRepeatable(t *testing.T) {
+	var first []string
+	for i := range 3 {
+		var mu sync.Mutex
+		var lines []string
+		say := func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			lines = append(lines, time.Now().Format("04:05.000000000 ")+fmt.Sprintf(format, args...))
+		}
+		cfg := p2ptest.Config{
+			Seed: 5, Latency: 30 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.05, Duplicate: 0.05, Detect: 3 * time.Second,
+			Trace: func(d p2ptest.Delivery) { say("%s %s %s %s %d %s", d.Kind, d.From, d.To, d.Addr, d.Bytes, d.Lost) },
+		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			bubble(t, cfg, func(t *testing.T, w *world) { newBazaar(t, w, 5).run() })
+		})
+		if i == 0 {
+			first = lines
+			continue
+		}
+		for at := range min(len(first), len(lines)) {
+			if first[at] != lines[at] {
+				t.Fatalf("run %d differs at line %d of %d:\n%s\n%s", i, at, len(first), first[at], lines[at])
+			}
+		}
+		if len(first) != len(lines) {
+			t.Fatalf("run %d has %d lines, not %d", i, len(lines), len(first))
+		}
 	}
 }

@@ -41,14 +41,23 @@ func (m *matcher) next() *entry {
 // retryMatch is the pause after the store has failed.
 const retryMatch = time.Second
 
-// match works the queue off.
+// match works the queue off. Agents are woken at the end, so that what comes
+// together is found together.
 func (s *Service) match(ctx context.Context) time.Time {
+	var matched []golem.SubscriptionID
+	defer func() {
+		for _, sub := range matched {
+			s.collecting.Wake(sub)
+		}
+	}()
 	for ctx.Err() == nil {
 		e := s.matcher.next()
 		if e == nil {
 			return time.Time{}
 		}
-		if err := s.matchEntry(ctx, e); err != nil && ctx.Err() == nil {
+		subs, err := s.matchEntry(ctx, e)
+		matched = append(matched, subs...)
+		if err != nil && ctx.Err() == nil {
 			s.trace.background("match", err)
 			s.matcher.add(e)
 			return s.now().Add(retryMatch)
@@ -62,8 +71,8 @@ func (s *Service) match(ctx context.Context) time.Time {
 const openBatch = 200
 
 // matchEntry holds e against those that came before it and opens a Negotiation
-// for each match.
-func (s *Service) matchEntry(ctx context.Context, e *entry) error {
+// for each match. It returns the Demands that have new matches.
+func (s *Service) matchEntry(ctx context.Context, e *entry) (subs []golem.SubscriptionID, err error) {
 	now := s.now()
 	others := s.board.counterparts(e)
 	var ms []Match
@@ -75,11 +84,17 @@ func (s *Service) matchEntry(ctx context.Context, e *entry) error {
 		}
 		if s.fits(offer, demand, now) {
 			ms = append(ms, s.newMatch(offer, demand, 0, true))
+			if subs == nil || e.listing != nil {
+				subs = append(subs, demand.sub.ID)
+			}
 			found++
 		}
 		if len(ms) == openBatch || i == len(others)-1 {
-			if err := s.open(ctx, ms, now); err != nil {
-				return err
+			if len(ms) > 0 {
+				_, err = s.store.Open(ctx, ms, now)
+			}
+			if err != nil {
+				return subs, err
 			}
 			ms = ms[:0]
 		}
@@ -87,23 +102,7 @@ func (s *Service) matchEntry(ctx context.Context, e *entry) error {
 	if e.listing == nil {
 		s.trace.matched(e.sub.ID, found, len(others))
 	}
-	return nil
-}
-
-// open stores matches and wakes the agents they are for.
-func (s *Service) open(ctx context.Context, ms []Match, now time.Time) error {
-	if len(ms) == 0 {
-		return nil
-	}
-	if _, err := s.store.Open(ctx, ms, now); err != nil {
-		return err
-	}
-	for i := range ms {
-		if sub := ms[i].Negotiation.Subscription; i == 0 || sub != ms[i-1].Negotiation.Subscription {
-			s.collecting.Wake(sub)
-		}
-	}
-	return nil
+	return subs, nil
 }
 
 // fits decides whether the Offer is shown to the agent of the Demand.
