@@ -106,6 +106,25 @@ func (s *Service) Order(ctx context.Context, who golem.NodeID, id OrderID) (o Or
 	return o, os, err
 }
 
+// ObligationsOn returns what is charged to an Allocation of who.
+func (s *Service) ObligationsOn(ctx context.Context, who golem.NodeID, id golem.AllocationID) ([]Obligation, error) {
+	return list(ctx, s, func(r Reader) ([]Obligation, error) {
+		al, err := r.Allocation(id)
+		if errors.Is(err, golem.ErrNotFound) || err == nil && al.Owner != who {
+			return nil, golem.Errorf(golem.ErrNotFound, "allocation %s not found", id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return r.ObligationsOn(id)
+	})
+}
+
+// ObligationsUnder returns what who has promised to pay for an Agreement.
+func (s *Service) ObligationsUnder(ctx context.Context, who golem.NodeID, id golem.AgreementID) ([]Obligation, error) {
+	return list(ctx, s, func(r Reader) ([]Obligation, error) { return r.ObligationsUnder(who, id) })
+}
+
 // list reads a list that is never nil.
 func list[T any](ctx context.Context, s *Service, read func(Reader) ([]T, error)) ([]T, error) {
 	ts := []T{}

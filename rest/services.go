@@ -5,6 +5,7 @@ import (
 	"github.com/golem-go/golem/activity"
 	"github.com/golem-go/golem/identity"
 	"github.com/golem-go/golem/market"
+	"github.com/golem-go/golem/payment"
 )
 
 // Services are what the API gives access to. A nil one is not offered: its
@@ -13,6 +14,7 @@ type Services struct {
 	Identity *identity.Service
 	Activity *activity.Service
 	Market   *market.Service
+	Payment  *payment.Service
 
 	// Status returns how the node is doing.
 	Status func() golem.NodeStatus
@@ -29,6 +31,9 @@ func (s *Server) served() []route {
 	}
 	if s.cfg.Market != nil {
 		rs = append(rs, s.marketRoutes()...)
+	}
+	if s.cfg.Payment != nil {
+		rs = append(rs, s.paymentRoutes()...)
 	}
 	if s.cfg.Status != nil {
 		rs = append(rs, s.nodeRoutes()...)
