@@ -18,6 +18,7 @@ import (
 
 	"github.com/golem-go/golem/exeunit"
 	"github.com/golem-go/golem/exeunit/runtimetest"
+	"github.com/golem-go/golem/exeunit/wasm"
 )
 
 const guest = "testdata/guest.wasm"
@@ -437,6 +438,29 @@ func TestBadPackages(t *testing.T) {
 			_, r := deploy(t, test.image)
 			if r.Code != 125 || r.Out != "" || !strings.Contains(r.Err, test.want) || strings.Count(r.Err, "\n") != 1 {
 				t.Errorf("got %+v, want %q", r, test.want)
+			}
+		})
+	}
+}
+
+// TestCheck wants a Requestor to hear the same before it buys anything.
+func TestCheck(t *testing.T) {
+	code := read(t, guest)
+	tests := []struct{ name, code, want string }{
+		{"fine", code, ""},
+		{"empty", "", "not WebAssembly"},
+		{"text", "hello world", "not WebAssembly"},
+		{"component", "\x00asm\x0d\x00\x01\x00", "a component (layer 1, version 13): only core modules for WASI preview 1 are supported"},
+		{"cut off", code[:len(code)/2], "not a valid module: "},
+		{"no start", read(t, module(t)), "no function _start is exported"},
+		{"unknown import", read(t, module(t, imported{"env", "magic"})), "imports that are not available here: env.magic"},
+		{"old snapshot", read(t, module(t, imported{"wasi_unstable", "fd_write"})), "built for WASI snapshot 0 (wasi_unstable)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := wasm.Check(t.Context(), []byte(test.code))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
 	}
