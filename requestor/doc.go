@@ -1,0 +1,2 @@
+// Package requestor buys.
+package requestor

@@ -1,0 +1,169 @@
+package requestor
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/golem-go/golem"
+)
+
+// Process is a program of the image to be run, with files to copy before and
+// after it, all in one batch of commands.
+type Process struct {
+	Path string   // in the image; "" where the image is one program
+	Args []string // without the program's name
+
+	// Inputs are copied before the program runs, by path there.
+	Inputs map[string]Source
+	// Outputs are copied after it has succeeded: from a path there, the key, to
+	// one of this machine, where the file appears when it is complete.
+	Outputs map[string]string
+
+	// Stdout and Stderr take what the program prints, as it comes; nil discards
+	// it. They are written to by the goroutine that called Run.
+	Stdout, Stderr io.Writer
+}
+
+// onlyProgram is what programs are called where the image has no names for them.
+const onlyProgram = "main"
+
+// Run runs a program and returns when it has ended: nil if it succeeded, an
+// *[ExitError] if it did not, a *[ProviderError] if the Provider has failed.
+// The first thing a rental does includes deploying the image, which saves
+// asking the Provider twice.
+//
+// A program cannot be stopped alone: when ctx ends Run returns and the program
+// goes on until the rental is closed.
+func (r *Rental) Run(ctx context.Context, p Process) error {
+	var steps script
+	defer steps.release()
+	for _, to := range slices.Sorted(maps.Keys(p.Inputs)) {
+		if err := steps.upload(ctx, r, p.Inputs[to], to); err != nil {
+			return err
+		}
+	}
+	steps.run(&p)
+	for _, from := range slices.Sorted(maps.Keys(p.Outputs)) {
+		if err := steps.download(ctx, r, from, p.Outputs[from]); err != nil {
+			return err
+		}
+	}
+	return r.execute(ctx, &steps)
+}
+
+// Deploy makes the rental ready, unless it is. There is no need to call it: Run,
+// Upload and Download do so first.
+func (r *Rental) Deploy(ctx context.Context) error { return r.execute(ctx, &script{}) }
+
+// Upload copies a file to a path of the rental, in one of its volumes. The
+// Provider verifies its hash.
+func (r *Rental) Upload(ctx context.Context, from Source, to string) error {
+	var steps script
+	defer steps.release()
+	if err := steps.upload(ctx, r, from, to); err != nil {
+		return err
+	}
+	return r.execute(ctx, &steps)
+}
+
+// Download copies a file of the rental to a path of this machine, where it
+// appears, or replaces what is there, when it is complete and its hash is right.
+func (r *Rental) Download(ctx context.Context, from, to string) error {
+	var steps script
+	defer steps.release()
+	if err := steps.download(ctx, r, from, to); err != nil {
+		return err
+	}
+	return r.execute(ctx, &steps)
+}
+
+// script is what is sent to a rental at a time.
+type script struct {
+	steps    []step
+	releases []func() // of published files
+}
+
+// step is a command with what is to be known about it.
+type step struct {
+	command golem.Command
+	stage   Stage
+	what    string // for people
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+func (s *script) release() {
+	for _, f := range s.releases {
+		f()
+	}
+}
+
+// prepend puts the commands that make a rental ready in front.
+func (s *script) prepend(commands []golem.Command) {
+	first := make([]step, len(commands), len(commands)+len(s.steps))
+	for i, c := range commands {
+		first[i] = step{command: c, stage: Starting, what: "start"}
+		if c.Deploy != nil {
+			first[i] = step{command: c, stage: Deploying, what: "deploy"}
+		}
+	}
+	s.steps = append(first, s.steps...)
+}
+
+func (s *script) run(p *Process) {
+	run := &golem.RunCommand{EntryPoint: p.Path, Args: p.Args}
+	if run.EntryPoint == "" {
+		run.EntryPoint = onlyProgram
+	}
+	// Bytes, because what programs print need not be text.
+	stream := &golem.CaptureMode{Stream: &golem.CaptureStream{Format: "bin"}}
+	capture := &golem.Capture{}
+	if p.Stdout != nil {
+		capture.Stdout = stream
+	}
+	if p.Stderr != nil {
+		capture.Stderr = stream
+	}
+	if *capture != (golem.Capture{}) {
+		run.Capture = capture
+	}
+	s.steps = append(s.steps, step{command: golem.Command{Run: run}, stage: Running, what: run.EntryPoint, stdout: p.Stdout, stderr: p.Stderr})
+}
+
+func (s *script) upload(ctx context.Context, r *Rental, from Source, to string) error {
+	if from.isZero() {
+		return golem.Errorf(golem.ErrInvalid, "upload to %s: no source; see File, Bytes and URL", to)
+	}
+	u, release, err := r.r.publish(ctx, from)
+	if err != nil {
+		return err
+	}
+	s.releases = append(s.releases, release)
+	s.transfer(Uploading, to, u, container(to))
+	return nil
+}
+
+func (s *script) download(ctx context.Context, r *Rental, from, to string) error {
+	files, err := r.r.publisher(ctx)
+	if err != nil {
+		return err
+	}
+	slot, err := files.Receive(to)
+	if err != nil {
+		return err
+	}
+	s.releases = append(s.releases, func() { _ = files.Close(slot) })
+	s.transfer(Fetching, from, container(from), slot.String())
+	return nil
+}
+
+func (s *script) transfer(stage Stage, what, from, to string) {
+	t := &golem.TransferCommand{From: from, To: to, Progress: &golem.ProgressArgs{UpdateInterval: progressEvery}}
+	s.steps = append(s.steps, step{command: golem.Command{Transfer: t}, stage: stage, what: what})
+}
+
+// container returns the URL of a path in a volume.
+func container(path string) string { return "container:" + (&url.URL{Path: path}).EscapedPath() }
