@@ -20,7 +20,7 @@ type Config struct {
 	Exe       string   // the golem program
 	Dir       string   // state of the network
 	Providers int      // nodes that sell; 0 is 2
-	Subnet    string   // market the nodes trade on; "" is "devnet"
+	Subnet    string   // market the nodes trade on; "" is "public", everybody's
 	Env       []string // for all processes, nil for this process's own
 	Output    io.Writer
 }
@@ -76,7 +76,7 @@ func Start(ctx context.Context, cfg Config) (n *Network, err error) {
 		return nil, fmt.Errorf("%d providers: want 1 to %d", cfg.Providers, maxProviders)
 	}
 	if cfg.Subnet == "" {
-		cfg.Subnet = "devnet"
+		cfg.Subnet = "public"
 	}
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 		return nil, err
