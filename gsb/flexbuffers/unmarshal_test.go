@@ -103,7 +103,9 @@ func exampleEverything() everything {
 
 func TestEverything(t *testing.T) {
 	in := exampleEverything()
+	in.hidden = 1
 	data := mustMarshal(t, in)
+	in.hidden = 0 // not exported, and so neither written nor read
 	text, err := json.Marshal(mustRoot(t, data))
 	want := `{"Plain":true,"addr":"10.0.0.1","any":["x",1],"both":[1,2],"deep":7,"extra":"yes","flexName":0,` +
 		`"naive":"2026-01-02T03:04:05.123456","node":"ab","nodes":{"cd":9},"number":12,"odd":[5],` +
