@@ -151,22 +151,22 @@ func (v *Value) compare(kind Kind, want *operand, rel relation, reach reach) cau
 		return v.compareList(want, rel, reach)
 	case Version:
 		have, _ := parseVersion(v.seen(reach))
-		return compareTyped(have, want.version, rel)
+		return compareTyped(version.compare, have, want.version, rel)
 	case DateTime:
 		have, _ := parseInstant(v.seen(reach))
-		return compareTyped(have, want.instant, rel)
+		return compareTyped(instant.compare, have, want.instant, rel)
 	case Decimal:
 		have, _ := parseDecimal(v.seen(reach))
-		return compareTyped(have, want.decimal, rel)
+		return compareTyped(decimal.compare, have, want.decimal, rel)
 	}
 	return differs
 }
 
-func compareTyped[T interface{ compare(T) int }](have T, want *T, rel relation) cause {
+func compareTyped[T any](compare func(T, T) int, have T, want *T, rel relation) cause {
 	if want == nil {
 		return unreadable
 	}
-	return outcome(rel, have.compare(*want))
+	return outcome(rel, compare(have, *want))
 }
 
 func outcome(rel relation, order int) cause {
