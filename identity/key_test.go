@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"crypto/sha3"
 	"encoding/hex"
 	"errors"
@@ -15,7 +16,7 @@ import (
 
 const (
 	devKey golem.Secret = "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291"
-	devID               = "0x71562b71999873db5b286df957af199ec94617f7"
+	devID  string       = "0x71562b71999873db5b286df957af199ec94617f7"
 )
 
 func parseKey(t testing.TB, text golem.Secret) *identity.Key {
@@ -56,7 +57,7 @@ func TestRecoverIsTheInverseOfSign(t *testing.T) {
 		if err != nil {
 			t.Skip("no key of the curve")
 		}
-		sig, err := k.Sign(nil, k.ID(), digest)
+		sig, err := k.Sign(context.Background(), k.ID(), digest)
 		if err != nil || sig[0] > 1 {
 			t.Fatalf("signature %s, %v", sig, err)
 		}
