@@ -9,15 +9,14 @@ import (
 	"github.com/golem-go/golem/identity"
 )
 
-// keyring is a set of keys; those of locked identities do not sign.
+// keyring is a set of keys.
 type keyring struct {
-	mu     sync.Mutex
-	keys   map[golem.NodeID]*identity.Key
-	locked map[golem.NodeID]bool
+	mu   sync.Mutex
+	keys map[golem.NodeID]*identity.Key
 }
 
 func newKeyring() *keyring {
-	return &keyring{keys: map[golem.NodeID]*identity.Key{}, locked: map[golem.NodeID]bool{}}
+	return &keyring{keys: map[golem.NodeID]*identity.Key{}}
 }
 
 // add adds the n-th of a fixed series of keys.
@@ -34,21 +33,12 @@ func (k *keyring) addHex(text string) golem.NodeID {
 	return key.ID()
 }
 
-func (k *keyring) lock(id golem.NodeID, locked bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.locked[id] = locked
-}
-
 func (k *keyring) Sign(ctx context.Context, id golem.NodeID, digest [32]byte) (golem.Signature, error) {
 	k.mu.Lock()
-	key, locked := k.keys[id], k.locked[id]
+	key := k.keys[id]
 	k.mu.Unlock()
-	switch {
-	case key == nil:
+	if key == nil {
 		return golem.Signature{}, golem.Errorf(golem.ErrNotFound, "identity %s not found", id)
-	case locked:
-		return golem.Signature{}, golem.Errorf(golem.ErrUnavailable, "identity %s is locked", id)
 	}
 	return key.Sign(ctx, id, digest)
 }
