@@ -46,7 +46,7 @@ func (n *Node) Run(ctx context.Context) error {
 	tasks := new(sync.WaitGroup)
 	n.set(ctx, tasks)
 	<-ctx.Done()
-	n.set(nil, nil)
+	n.set(ctx, nil)
 	tasks.Wait()
 	return nil
 }
