@@ -130,6 +130,8 @@ func (s *Supervisor) perform(ctx context.Context, b *batch, i int, out Stdio) er
 }
 
 // stateError marks an error as upstream does; SDKs' tests look for it.
+//
+//lint:ignore ST1005 the text is upstream's
 func stateError(err error) error { return fmt.Errorf("Local service error: State error: %w", err) }
 
 // run runs a command that has the state for itself.
@@ -155,6 +157,7 @@ func transferError(err error) error {
 	if err == nil {
 		return nil
 	}
+	//lint:ignore ST1005 the text is upstream's
 	return fmt.Errorf("Local service error: Transfer error: %w", err)
 }
 

@@ -135,7 +135,7 @@ func containerPath(rest string) (string, error) {
 	}
 	for part := range strings.SplitSeq(rest, "/") {
 		if part == ".." {
-			return "", fmt.Errorf("a container path has no ..")
+			return "", fmt.Errorf("a container path has no .. in it")
 		}
 	}
 	if !strings.HasPrefix(rest, "/") {

@@ -132,7 +132,7 @@ func TestTransferErrors(t *testing.T) {
 		{"to a directory", "container:/out/f", "container:/out/d", "file exists"},
 		{"to a volume", "container:/out/f", "container:/out", "the destination is a directory"},
 		{"below a file", "container:/out/f", "container:/out/f/g", "file exists"},
-		{"dots", "container:/out/../f", "container:/in/a", `location "container:/out/../f": a container path has no ..`},
+		{"dots", "container:/out/../f", "container:/in/a", `location "container:/out/../f": a container path has no .. in it`},
 		{"file scheme", "file:///etc/passwd", "container:/in/a", "scheme file is not supported"},
 		{"to file scheme", "container:/out/f", "file:///tmp/x", "scheme file is not supported"},
 		{"ftp", "ftp://a.b/c", "container:/in/a", "scheme ftp is not supported"},
