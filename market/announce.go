@@ -23,6 +23,10 @@ type announcer struct {
 	greeted     time.Time // when the last ones were due
 }
 
+// promptly is how soon news are told after a quiet time: at once, but together
+// with those that come in the same breath.
+const promptly = 100 * time.Millisecond
+
 // greetEvery is the least time between tellings of all to nodes that join, since
 // anybody can say that it does.
 const greetEvery = 30 * time.Second
@@ -31,6 +35,8 @@ const greetEvery = 30 * time.Second
 type pile struct {
 	ids []golem.SubscriptionID
 	due time.Time // zero while empty
+
+	told time.Time // when ids were broadcast last
 }
 
 func (p *pile) add(ids []golem.SubscriptionID, due time.Time) {
@@ -50,7 +56,7 @@ func (p *pile) take(now time.Time) ([]golem.SubscriptionID, time.Time) {
 		return nil, p.due
 	}
 	ids := p.ids
-	*p = pile{}
+	*p = pile{told: now}
 	return ids, time.Time{}
 }
 
@@ -66,9 +72,9 @@ func (s *Service) queue(p *pile, ids []golem.SubscriptionID) {
 	if len(ids) == 0 {
 		return
 	}
-	due := s.now().Add(s.cfg.BroadcastDelay)
+	now := s.now()
 	s.announcer.mu.Lock()
-	p.add(ids, due)
+	p.add(ids, later(now.Add(min(promptly, s.cfg.BroadcastDelay)), p.told.Add(s.cfg.BroadcastDelay)))
 	s.announcer.mu.Unlock()
 	s.announcer.bell.ring()
 }

@@ -57,7 +57,7 @@ type Policy struct {
 // what the comment says.
 type Timing struct {
 	TTL             time.Duration // of a subscription, 1 h
-	BroadcastDelay  time.Duration // collects news before they are told, 5 s
+	BroadcastDelay  time.Duration // at least between two broadcasts of news, 5 s
 	BroadcastPause  time.Duration // between the parts of a broadcast, 50 ms
 	BroadcastCycle  time.Duration // mean time between tellings of all, 4 min; negative never
 	WithdrawalCycle time.Duration // the same for withdrawals, 4 min

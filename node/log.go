@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -13,6 +15,14 @@ import (
 // The contexts have no loggers. Here it is decided which of what they tell
 // becomes a line, and how loud: Info is a change that a user would recognise,
 // Warn works but deserves a look, Debug is each message.
+
+// whenMoved is how loud a change is: quiet where the state stays what it was.
+func whenMoved(moved bool) slog.Level {
+	if moved {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
 
 func (n *Node) identityTrace() identity.Trace {
 	log := n.log.With("part", "identity")
@@ -51,7 +61,7 @@ func (n *Node) marketTrace() market.Trace {
 			log.Info("proposal rejected", "proposal", id, "by", by, "reason", reason.Text())
 		},
 		Agreement: func(h *market.Handshake, from golem.AgreementState) {
-			log.Info("agreement", "agreement", h.ID, "state", h.State, "from", from, "role", h.Role, "peer", h.Peer())
+			log.Log(context.Background(), whenMoved(from != h.State), "agreement", "agreement", h.ID, "state", h.State, "from", from, "role", h.Role, "peer", h.Peer())
 		},
 		Told: func(e *market.Errand, took time.Duration, err error) {
 			if err != nil {
@@ -69,7 +79,8 @@ func (n *Node) activityTrace() activity.Trace {
 			log.Info("activity created", "activity", a.ID, "agreement", a.Agreement, "role", a.Role)
 		},
 		Moved: func(a golem.Activity, from golem.StatePair) {
-			log.Info("activity", "activity", a.ID, "state", a.Status.State.Current, "from", from.Current, "reason", a.Status.Reason)
+			moved := a.Status.State.Current != from.Current
+			log.Log(context.Background(), whenMoved(moved), "activity", "activity", a.ID, "state", a.Status.State.Current, "from", from.Current, "reason", a.Status.Reason)
 		},
 		Destroying: func(a golem.Activity, why string) {
 			log.Info("activity is being destroyed", "activity", a.ID, "why", why)

@@ -171,6 +171,9 @@ func (w *work) sendUntilNext(alive context.Context, id golem.DebitNoteID, due ti
 func (w *work) send(ctx context.Context, id golem.DebitNoteID, due time.Time) error {
 	d, at := w.d, w.d.a.now()
 	err := d.a.node.SendDebitNote(ctx, id, d.a.cfg.Send)
+	if errors.Is(err, context.Canceled) {
+		return err // the activity is over, and the final one covers it
+	}
 	if err != nil {
 		d.log.Warn("cannot send a debit note", "activity", w.id, "note", id, "err", err)
 		d.mail.put(func() { d.ledger.failed(at) })
