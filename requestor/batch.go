@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -89,7 +90,7 @@ func (b *batch) follow(ctx context.Context) error {
 		err := b.round(ctx, attempt)
 		switch {
 		case b.over:
-			return b.outcome
+			return b.conclude(ctx)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case time.Since(b.heard) >= lostAfter:
@@ -100,6 +101,16 @@ func (b *batch) follow(ctx context.Context) error {
 		}
 		b.rental.r.pause(ctx, attempt)
 	}
+}
+
+// conclude returns how the batch has ended. A program that was stopped may have
+// been so because everything is, which the events do not say.
+func (b *batch) conclude(ctx context.Context) error {
+	exit, ok := errors.AsType[*ExitError](b.outcome)
+	if ok && exit.Code < 0 && !strings.Contains(exit.Message, overLimit) && b.rental.doubt(ctx) {
+		return b.rental.Err()
+	}
+	return b.outcome
 }
 
 // round follows the stream until it breaks, and asks for the results then.

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -28,14 +29,15 @@ type Rental struct {
 	turn   chan struct{} // held by whoever sends commands
 	ready  bool          // deployed and started, or about to be; guarded by turn
 
-	releasing sync.Once
-	released  chan struct{}
-	shutdown  error  // of release; read after released is closed
-	unpublish func() // the image
+	releasing atomic.Bool
+	released  chan struct{} // closed when it is done
+	shutdown  error         // of release; read after released is closed
+	unpublish func()        // the image
 
-	closing sync.Once
-	bill    Bill
-	billErr error
+	settling atomic.Bool
+	settled  chan struct{} // closed when it is done
+	bill     Bill          // read after settled is closed
+	billErr  error
 }
 
 const (
@@ -53,7 +55,7 @@ var errReleased = golem.Errorf(golem.ErrCancelled, "the rental is closed")
 func (r *Requestor) newRental(o *Order, offer Candidate, agreement golem.AgreementID, activity golem.ActivityID, begun time.Time, unpublish func()) (*Rental, error) {
 	rental := &Rental{
 		Agreement: agreement, Activity: activity, Offer: offer, r: r, order: o, begun: begun,
-		turn: make(chan struct{}, 1), released: make(chan struct{}), unpublish: unpublish,
+		turn: make(chan struct{}, 1), released: make(chan struct{}), settled: make(chan struct{}), unpublish: unpublish,
 	}
 	rental.ctx, rental.cancel = context.WithCancelCause(r.ctx)
 	r.mu.Lock()
@@ -81,7 +83,8 @@ func (r *Rental) Done() <-chan struct{} { return r.ctx.Done() }
 
 // Err returns why the rental has ended: a *[ProviderError] where that is the
 // Provider's doing, ErrTimeout after the Order's Timeout, ErrExhausted when the
-// budget is used up, ErrCancelled after Close. It is nil while it goes on.
+// budget, or what the Agreement allows to be used, is used up, ErrCancelled after
+// Close. It is nil while it goes on.
 func (r *Rental) Err() error {
 	if r.ctx.Err() == nil {
 		return nil
@@ -135,8 +138,8 @@ func (r *Rental) watch() {
 		switch {
 		case r.ctx.Err() != nil:
 			return
-		case err == nil && st.State.Current == golem.ActivityTerminated, golem.KindOf(err) == golem.ErrNotFound:
-			r.fail(r.blame(endedActivity(&st)))
+		case isOver(&st, err):
+			r.fail(r.ended(&st))
 		case err == nil && st.State.Current != golem.ActivityUnresponsive:
 			seen = time.Now()
 		case time.Since(seen) >= lostAfter:
@@ -145,37 +148,79 @@ func (r *Rental) watch() {
 	}
 }
 
-func endedActivity(st *golem.ActivityStatus) error {
+// isOver reports whether an answer to the question for its state says that an
+// Activity has ended.
+func isOver(st *golem.ActivityStatus, err error) bool {
+	return err == nil && st.State.Current == golem.ActivityTerminated || golem.KindOf(err) == golem.ErrNotFound
+}
+
+// overLimit is what ExeUnits say of an Activity that has used more than its
+// Agreement allows.
+const overLimit = "Usage limit exceeded"
+
+// ended returns what it means that the Activity has ended without us: that is
+// the Provider's fault, unless a program used more than was agreed on.
+func (r *Rental) ended(st *golem.ActivityStatus) error {
 	why := "the activity has ended"
 	for _, text := range []string{st.Reason, st.ErrorMessage} {
 		if text != "" {
 			why += ": " + clip(text)
 		}
 	}
-	return golem.Errorf(golem.ErrUnavailable, "%s", why)
+	if strings.Contains(why, overLimit) {
+		return golem.Errorf(golem.ErrExhausted, "%s", why)
+	}
+	return r.blame(golem.Errorf(golem.ErrUnavailable, "%s", why))
+}
+
+// doubtTime is how long it may take to see that an Activity is over whose
+// program was stopped.
+const doubtTime = time.Second
+
+// doubt finds out whether a program was stopped because the rental is over, and
+// waits for that to be known. It reports false if the rental goes on.
+func (r *Rental) doubt(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, doubtTime)
+	defer cancel()
+	stop := context.AfterFunc(r.ctx, cancel)
+	defer stop()
+	for ctx.Err() == nil {
+		st, err := r.r.api.ActivityState(ctx, r.Activity, callTime)
+		if isOver(&st, err) {
+			r.fail(r.ended(&st))
+			break
+		}
+		sleep(ctx, doubtTime/8)
+	}
+	return r.Err() != nil
 }
 
 // release ends Activity and Agreement, once, and returns when that is done. It
 // also works when ctx has ended.
 func (r *Rental) release(ctx context.Context) {
-	r.releasing.Do(func() {
+	if r.releasing.CompareAndSwap(false, true) {
 		r.cancel(errReleased)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-		defer cancel()
-		r.order.tell(Progress{Stage: Ending, Provider: r.Offer.name(), Text: "ending the rental"})
-		if r.Err() == errReleased {
-			r.r.forgive(r.Offer.Provider)
-			// Asked now, the node knows it for the Bill; later nobody can tell.
-			_, _ = r.r.api.ActivityUsage(ctx, r.Activity, callTime)
-		}
-		r.shutdown = r.r.endRental(ctx, r.Agreement, r.Activity, r.Err())
-		r.unpublish()
-		r.r.mu.Lock()
-		delete(r.r.rentals, r.Agreement)
-		r.r.mu.Unlock()
+		r.endBoth(ctx)
 		close(r.released)
-	})
+	}
 	<-r.released
+}
+
+// endBoth ends Activity and Agreement and forgets the rental.
+func (r *Rental) endBoth(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	r.order.tell(Progress{Stage: Ending, Provider: r.Offer.name(), Text: "ending the rental"})
+	if r.Err() == errReleased {
+		r.r.forgive(r.Offer.Provider)
+		// Asked now, the node knows it for the Bill; later nobody can tell.
+		_, _ = r.r.api.ActivityUsage(ctx, r.Activity, callTime)
+	}
+	r.shutdown = r.r.endRental(ctx, r.Agreement, r.Activity, r.Err())
+	r.unpublish()
+	r.r.mu.Lock()
+	defer r.r.mu.Unlock()
+	delete(r.r.rentals, r.Agreement)
 }
 
 // endRental destroys an Activity, if there is one, and terminates its Agreement.
@@ -235,7 +280,11 @@ type Bill struct {
 // with; after that it waits in the node. Closing again returns the same.
 func (r *Rental) Close(ctx context.Context) (Bill, error) {
 	r.release(ctx)
-	r.closing.Do(func() { r.bill, r.billErr = r.settle(ctx) })
+	if r.settling.CompareAndSwap(false, true) {
+		r.bill, r.billErr = r.settle(ctx)
+		close(r.settled)
+	}
+	<-r.settled
 	return r.bill, errors.Join(r.shutdown, r.billErr)
 }
 
