@@ -4,18 +4,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb"
@@ -26,8 +22,6 @@ import (
 	"github.com/golem-go/golem/rest/client"
 	"github.com/golem-go/golem/sqlite"
 )
-
-var updateMarket = flag.Bool("update-market", false, "rewrite testdata/market.golden")
 
 const (
 	marketOffer = `{"properties":{"golem.com.pricing.model":"linear","golem.com.pricing.model.linear.coeffs":[0.0,0.1,0.0],` +
@@ -318,22 +312,7 @@ func TestMarketShapes(t *testing.T) {
 	ask(r, "DELETE", base+"/demands/"+d, "")
 	ask(r, "GET", base+"/demands/"+d+"/events", "")
 
-	const file = "testdata/market.golden"
-	if *updateMarket {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
-	}
+	golden(t, "market", out.String())
 }
 
 // goneWriter is the connection of a client that has gone.
