@@ -68,7 +68,7 @@ type Timing struct {
 	Approve time.Duration // for the Requestor to confirm an approval, 10 s
 	Send    time.Duration // for the Requestor to acknowledge a document, 15 s
 	Poll    time.Duration // at most between two calls of each long poll, 20 s
-	Grace   time.Duration // for Run to end orderly, 10 s
+	Grace   time.Duration // for Run to end orderly, 8 s
 	GiveUp  time.Duration // for delivering an invoice, 7 days
 }
 
@@ -78,7 +78,7 @@ func (t *Timing) setDefaults() {
 	def(&t.Approve, 10*time.Second)
 	def(&t.Send, 15*time.Second)
 	def(&t.Poll, 20*time.Second)
-	def(&t.Grace, 10*time.Second)
+	def(&t.Grace, 8*time.Second)
 	def(&t.GiveUp, 7*24*time.Hour)
 }
 

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/golem-go/golem"
-	"github.com/golem-go/golem/internal/lifeline"
 )
 
 // Exit codes. A program run by "golem run" ends golem with its own.
@@ -33,7 +32,6 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) string
-	line           *lifeline.Line
 
 	json     bool
 	logLevel string

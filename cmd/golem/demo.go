@@ -79,7 +79,7 @@ func (a *app) runDemo(ctx context.Context, o demoOptions) (err error) {
 	if d.net, err = devnet.Start(ctx, cfg); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.net.Stop()) }()
+	defer func() { err = errors.Join(err, d.stop()) }()
 	d.screen.say("the network is up after %.1f s", time.Since(d.begin).Seconds())
 
 	report, err := d.run(ctx, picture)
@@ -205,6 +205,17 @@ func (d *demo) balances(ctx context.Context) map[string]golem.Amount {
 		}
 	}
 	return balances
+}
+
+// stop ends the network. Where parts of it are missing, others may not know how to
+// end and have to be made to.
+func (d *demo) stop() error {
+	err := d.net.Stop()
+	if err != nil && len(d.lost) > 0 {
+		d.screen.say("%v", err)
+		return nil
+	}
+	return err
 }
 
 // stay leaves the network running until it is interrupted.

@@ -23,7 +23,7 @@ func main() {
 	}
 	a := &app{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		env: os.Getenv, line: line,
+		env: os.Getenv,
 	}
 	if code, ok := a.actAs(context.Background()); ok {
 		os.Exit(code)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/golem-go/golem/exeunit/wasm"
+	"github.com/golem-go/golem/internal/lifeline"
 	"github.com/golem-go/golem/provider"
 )
 
@@ -106,8 +107,13 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 		Name: "default", ExeUnit: o.Runtimes[0].Name, Start: o.startPrice,
 		Prices: map[string]float64{"cpu": o.cpuPrice / 3600, "duration": o.hourPrice / 3600},
 	}}
+	line, err := lifeline.New() // what the agent has started ends with it
+	if err != nil {
+		return err
+	}
+	defer line.Close()
 	o.Launcher = &provider.Processes{
-		Dir: o.Dir, Env: append(os.Environ(), "GSB_URL="+status.GSB), Line: a.line, Keep: o.keep, Log: log,
+		Dir: o.Dir, Env: append(os.Environ(), "GSB_URL="+status.GSB), Line: line, Keep: o.keep, Log: log,
 	}
 	o.Ready = func() {
 		if a.json {
