@@ -458,6 +458,9 @@ func TestHostileWriter(t *testing.T) {
 	if err := chunk(0, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
+	if err := p.Failure(u); err != nil {
+		t.Errorf("the sender's fault is taken for ours: %v", err)
+	}
 	if err := p.Close(u); err != nil {
 		t.Fatal(err)
 	}
@@ -477,6 +480,9 @@ func TestUploadErrors(t *testing.T) {
 	}
 	if _, err := c.Upload(t.Context(), u, bytes.NewReader(data(1<<20))); !errors.Is(err, golem.ErrExhausted) || strings.Contains(err.Error(), os.TempDir()) {
 		t.Errorf("no directory: got %v, want ErrExhausted without our path", err)
+	}
+	if err := p.Failure(u); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), os.TempDir()) {
+		t.Errorf("no directory: the receiver knows of %v, want ErrNotExist with the path", err)
 	}
 	boom := errors.New("boom")
 	if _, err := c.Upload(t.Context(), u, io.MultiReader(bytes.NewReader(data(100)), iotest.ErrReader(boom))); !errors.Is(err, boom) {

@@ -101,6 +101,19 @@ func (p *Publisher) Receive(path string) (URL, error) {
 	})
 }
 
+// Failure returns why this machine could not store what was uploaded to the slot
+// at u, such as a full disk: what the sender cannot be blamed for. It is nil
+// where everything has gone well, or the slot is not open.
+func (p *Publisher) Failure(u URL) error {
+	p.mu.Lock()
+	own := p.open[u.Name]
+	p.mu.Unlock()
+	if own == nil || own.slot == nil {
+		return nil
+	}
+	return own.slot.failure()
+}
+
 // Close withdraws what was published or opened as u, or returns ErrNotFound. An
 // unfinished upload is dropped.
 func (p *Publisher) Close(u URL) error {

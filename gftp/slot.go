@@ -3,6 +3,7 @@ package gftp
 import (
 	"crypto/sha3"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,23 @@ type slot struct {
 	writing int      // chunks being written
 	closed  bool
 	hash    string // of the file that was finished last
+	failed  error  // of this machine, the last one
+}
+
+// fail notes that this machine could not do its part, and returns what the
+// sender is told of that.
+func (s *slot) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = err
+	return golem.Errorf(golem.ErrExhausted, "%w", cause(err))
+}
+
+// failure returns why this machine could not do its part, nil if it could.
+func (s *slot) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
 
 // write stores a chunk.
@@ -44,7 +62,7 @@ func (s *slot) write(c wire.GftpChunk) error {
 	s.writing--
 	s.mu.Unlock()
 	if err != nil {
-		return golem.Errorf(golem.ErrExhausted, "%w", cause(err))
+		return s.fail(err)
 	}
 	return nil
 }
@@ -59,6 +77,7 @@ func (s *slot) begin() (*os.File, error) {
 	if s.temp == nil {
 		f, err := os.CreateTemp(filepath.Dir(s.path), "."+filepath.Base(s.path)+".*.part")
 		if err != nil {
+			s.failed = err
 			return nil, golem.Errorf(golem.ErrExhausted, "%w", cause(err))
 		}
 		s.temp = f
@@ -86,7 +105,10 @@ func (s *slot) finish(hash *string) error {
 	sum, err := settle(f, s.path, want)
 	if err != nil {
 		os.Remove(f.Name())
-		return err
+		if errors.Is(err, wire.ErrGftpIntegrity) {
+			return err
+		}
+		return s.fail(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,19 +137,16 @@ func settle(f *os.File, path, want string) (sum string, err error) {
 	defer f.Close()
 	h := sha3.New256()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, maxUpload+maxChunk)); err != nil {
-		return "", golem.Errorf(golem.ErrExhausted, "%w", cause(err))
+		return "", err
 	}
 	if sum = hex.EncodeToString(h.Sum(nil)); want != "" && want != sum {
 		return "", wire.ErrGftpIntegrity
 	}
 	// Temporary files are private; what is received is an ordinary file.
 	if err := f.Chmod(0o644); err != nil {
-		return "", golem.Errorf(golem.ErrExhausted, "%w", cause(err))
+		return "", err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return "", golem.Errorf(golem.ErrExhausted, "%w", cause(err))
-	}
-	return sum, nil
+	return sum, os.Rename(f.Name(), path)
 }
 
 func (s *slot) close() {

@@ -261,11 +261,16 @@ func (b *batch) finish(i, code int, message *string) {
 	b.outcome = b.failure(&b.steps[i], code, text)
 }
 
-// failure returns what the failure of a step means. What cannot be deployed ends
-// the rental.
+// failure returns what the failure of a step means: the Provider's fault, unless
+// it is the program's or this machine's. What cannot be deployed ends the rental.
 func (b *batch) failure(s *step, code int, text string) error {
 	if s.stage == Running {
 		return &ExitError{code, text}
+	}
+	if s.trouble != nil {
+		if err := s.trouble(); err != nil {
+			return err
+		}
 	}
 	err := b.rental.blame(golem.Errorf(golem.ErrUnavailable, "%s %s: %s", s.stage, s.what, text))
 	if s.stage == Deploying || s.stage == Starting {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/golem-go/golem"
@@ -31,7 +33,9 @@ type Process struct {
 const onlyProgram = "main"
 
 // Run runs a program and returns when it has ended: nil if it succeeded, an
-// *[ExitError] if it did not, a *[ProviderError] if the Provider has failed.
+// *[ExitError] if it did not, a *[ProviderError] if the Provider has failed,
+// ErrInvalid if an output has no place on this machine, before anything is done,
+// and ErrExhausted if it cannot be written there, as when the disk is full.
 // The first thing a rental does includes deploying the image, which saves
 // asking the Provider twice.
 //
@@ -93,6 +97,7 @@ type step struct {
 	what    string // for people
 	stdout  io.Writer
 	stderr  io.Writer
+	trouble func() error // of this machine with what is copied to it; nil where nothing is
 }
 
 func (s *script) release() {
@@ -147,6 +152,9 @@ func (s *script) upload(ctx context.Context, r *Rental, from Source, to string) 
 }
 
 func (s *script) download(ctx context.Context, r *Rental, from, to string) error {
+	if err := checkTarget(to); err != nil {
+		return err
+	}
 	files, err := r.r.publisher(ctx)
 	if err != nil {
 		return err
@@ -157,6 +165,28 @@ func (s *script) download(ctx context.Context, r *Rental, from, to string) error
 	}
 	s.releases = append(s.releases, func() { _ = files.Close(slot) })
 	s.transfer(Fetching, from, container(from), slot.String())
+	s.steps[len(s.steps)-1].trouble = func() error {
+		if err := files.Failure(slot); err != nil {
+			return golem.Errorf(golem.ErrExhausted, "%s cannot be written: %w", to, err)
+		}
+		return nil
+	}
+	return nil
+}
+
+// checkTarget says what keeps a file from appearing at path, as long as nothing
+// is lost yet.
+func checkTarget(path string) error {
+	dir, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return golem.Errorf(golem.ErrInvalid, "output %s: %w; make the directory first", path, err)
+	case !dir.IsDir():
+		return golem.Errorf(golem.ErrInvalid, "output %s: %s is not a directory", path, filepath.Dir(path))
+	}
+	if there, err := os.Stat(path); err == nil && there.IsDir() {
+		return golem.Errorf(golem.ErrInvalid, "output %s is a directory, want the name of a file", path)
+	}
 	return nil
 }
 
