@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -31,6 +32,7 @@ type DB struct {
 	queue   chan *job
 	closing chan struct{}
 	done    sync.WaitGroup
+	tap     atomic.Pointer[Tap]
 
 	mu    sync.Mutex
 	reads map[string]*sql.Stmt // prepared on reader
@@ -48,6 +50,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		reads:   map[string]*sql.Stmt{},
 		writes:  map[string]*sql.Stmt{},
 	}
+	db.SetTap(nil)
 	if err := db.open(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.closePools())
 	}

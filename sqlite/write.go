@@ -78,9 +78,15 @@ func (db *DB) gather(first *job) []*job {
 
 // commit runs a group in one transaction and answers its members.
 func (db *DB) commit(ctx context.Context, group []*job) {
-	db.connMu.Lock()
-	err := db.transact(ctx, group)
-	db.connMu.Unlock()
+	err := db.enter()
+	if err == nil {
+		db.connMu.Lock()
+		err = db.transact(ctx, group)
+		db.connMu.Unlock()
+	}
+	if err == nil {
+		err = db.committed()
+	}
 	for _, j := range group {
 		if err != nil && j.err == nil {
 			j.err = fmt.Errorf("commit: %w", err)
