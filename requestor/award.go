@@ -27,8 +27,8 @@ const (
 //
 // Rent returns a *[NoProviderError] where nobody was found, ErrExhausted or
 // ErrInvalid where the budget cannot be set aside, and what ctx says when it
-// ends. Nothing stays reserved then. The rental must be closed; [Requestor.Close]
-// does so too.
+// ends. Nothing but the budget, which is given back by [Requestor.Close], stays
+// reserved then. The rental must be closed; Requestor.Close does so too.
 func (r *Requestor) Rent(ctx context.Context, o Order) (*Rental, error) {
 	leave, err := r.enter()
 	if err != nil {
@@ -203,7 +203,8 @@ func (s *search) begin(ctx context.Context, x *lead) {
 // agree makes an Agreement of a draft. If it fails there is none, or soon will
 // not be any more; that is seen to before agree returns.
 func (t *tender) agree(ctx context.Context, x *lead) (golem.AgreementID, error) {
-	id, err := t.r.api.ProposeAgreement(ctx, x.proposal, time.Now().Add(2*approveTime))
+	begun := time.Now()
+	id, err := t.propose(ctx, x)
 	if err != nil {
 		return "", err
 	}
@@ -211,10 +212,39 @@ func (t *tender) agree(ctx context.Context, x *lead) (golem.AgreementID, error) 
 	if err = t.r.api.ConfirmAgreement(ctx, id, t.r.session); err == nil {
 		err = t.r.api.WaitForApproval(ctx, id, approveTime)
 	}
-	if err != nil {
-		t.r.takeBack(ctx, id, err)
+	if err == nil {
+		return id, nil
+	}
+	t.r.takeBack(ctx, id, err)
+	switch golem.KindOf(err) {
+	case golem.ErrTimeout:
+		err = golem.Errorf(golem.ErrTimeout, "it has not approved the agreement within %v", approveTime)
+	case golem.ErrExpired:
+		err = t.r.renounced(ctx, id, begun, err)
 	}
 	return id, err
+}
+
+func (t *tender) propose(ctx context.Context, x *lead) (golem.AgreementID, error) {
+	ctx, cancel := whole(ctx)
+	defer cancel()
+	return t.r.api.ProposeAgreement(ctx, x.proposal, time.Now().Add(2*approveTime))
+}
+
+// renounced returns what the Provider says of an Agreement that it does not want,
+// after err that does not tell.
+func (r *Requestor) renounced(ctx context.Context, id golem.AgreementID, begun time.Time, err error) error {
+	const early = time.Minute // that the clock of our node may be late
+	changes, e := r.api.AgreementChanges(ctx, r.session, begun.Add(-early), 0, pollMost)
+	if e != nil {
+		return err
+	}
+	for _, c := range changes {
+		if text := c.Reason.Text(); c.Agreement == id && c.Type == golem.AgreementRejectedEvent && text != "" {
+			return golem.Errorf(golem.ErrExpired, "it has rejected the agreement: %s", clip(text))
+		}
+	}
+	return golem.Errorf(golem.ErrExpired, "the agreement has not come about: %w", err)
 }
 
 // takeBack ends an Agreement that is not wanted, in whatever state it is.
@@ -285,8 +315,11 @@ func (t *tender) begin(ctx context.Context, a attempt) (*Rental, error) {
 		return nil, context.Cause(ctx)
 	}
 	a.err = err
+	if golem.KindOf(err) == golem.ErrTimeout {
+		a.err = golem.Errorf(golem.ErrTimeout, "it has not created an activity within %v", createTime)
+	}
 	t.lost(a)
-	return nil, err
+	return nil, a.err
 }
 
 // lost notes that a Provider did not do what it had offered.

@@ -3,7 +3,6 @@ package requestor_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,9 +24,9 @@ func TestNobody(t *testing.T) {
 			want: []string{"no provider: the node has known of no offer for 30s", "golem status"}},
 		{name: "too expensive", seller: &manners{price: 0.001}, within: 6 * time.Second,
 			edit: func(o *requestor.Order) { o.MaxPrice = golem.Units(5e17) },
-			want: []string{"the cheapest could cost 0.6 GLM in 10m0s, and 0.5 is allowed", "raise MaxPrice"}},
+			want: []string{"the cheapest could cost 0.6 tglm in 10m0s, and 0.5 is allowed", "raise MaxPrice"}},
 		{name: "more than the budget", seller: &manners{fee: 11}, within: 6 * time.Second,
-			want: []string{"the cheapest could cost 11 GLM in 10m0s, and 10 is allowed"}},
+			want: []string{"the cheapest could cost 11 tglm in 10m0s, and 10 is allowed"}},
 		{name: "too small", seller: &manners{}, within: 31 * time.Second,
 			edit: func(o *requestor.Order) { o.MinMemory = 64 },
 			want: []string{"ann (0x", "golem.inf.mem.gib"}},
@@ -41,11 +40,11 @@ func TestNobody(t *testing.T) {
 		{name: "it does not answer", seller: &manners{deaf: true}, within: 31 * time.Second,
 			want: []string{"ann (0x", "it has not answered yet"}},
 		{name: "it does not agree", seller: &manners{mute: true}, within: 65 * time.Second,
-			want: []string{"ann (0x"}},
+			want: []string{"ann (0x", "it has not approved the agreement within 30s"}},
 		{name: "it renounces", seller: &manners{renounces: true}, within: 35 * time.Second,
-			want: []string{"ann (0x", "no capacity"}},
+			want: []string{"ann (0x", "it has rejected the agreement: no capacity"}},
 		{name: "it starts nothing", seller: &manners{idle: true, price: 0.001}, within: 65 * time.Second,
-			want: []string{"ann (0x"}},
+			want: []string{"ann (0x", "it has not created an activity within 30s"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -189,10 +188,19 @@ func names(cs []requestor.Candidate) string {
 
 // TestSlowProvider asks another one beside the one that takes its time.
 func TestSlowProvider(t *testing.T) {
-	for _, m := range []manners{{mute: true}, {ponders: 10 * time.Second}, {renounces: true}, {deaf: true}} {
-		t.Run(fmt.Sprintf("%+v", m), func(t *testing.T) {
+	tests := []struct {
+		name    string
+		manners manners
+	}{
+		{"mute", manners{mute: true}},
+		{"ponders", manners{ponders: 10 * time.Second}},
+		{"renounces", manners{renounces: true}},
+		{"deaf", manners{deaf: true}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.sell("slow", m)
+				w.sell("slow", test.manners)
 				w.sell("dear", manners{fee: 1})
 				r := w.connect(nil)
 				begun := time.Now()

@@ -50,6 +50,8 @@ func (r *Requestor) allocate(ctx context.Context, until time.Time) error {
 	id, have := p.current()
 	switch {
 	case id == "":
+		ctx, cancel := whole(ctx)
+		defer cancel()
 		a, err := r.api.Allocate(ctx, client.NewAllocation{Platform: r.account.Platform, Address: r.account.Address, Total: r.cfg.Budget, Timeout: until})
 		if err != nil {
 			return r.cannotAllocate(err)

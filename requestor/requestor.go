@@ -249,6 +249,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// whole returns a context for a call that reserves something: it is not left in
+// the middle when ctx ends, since nobody would know then what to give back.
+func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), callTime)
+}
+
 // grudge is what is remembered of a Provider that has failed.
 type grudge struct {
 	failures int

@@ -115,7 +115,9 @@ func (t *tender) publish() (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.demand, err = t.r.api.Publish(t.ctx, golem.Requestor, p, t.order.window()+time.Minute)
+	ctx, cancel := whole(t.ctx)
+	defer cancel()
+	l.demand, err = t.r.api.Publish(ctx, golem.Requestor, p, t.order.window()+time.Minute)
 	return l, err
 }
 
