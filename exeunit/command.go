@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/golem-go/golem"
 )
@@ -167,6 +169,9 @@ func (s *Supervisor) deploy(ctx context.Context, c *golem.DeployCommand, p *prog
 		return golem.Errorf(golem.ErrUnsupported, "private networks are not supported by this runtime")
 	}
 	d := Deployment{Hostname: c.Hostname}
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+		d.Env = append(d.Env, name+"="+c.Env[name])
+	}
 	var err error
 	if d.Volumes, err = volumeOverride(c.Volumes); err != nil {
 		return err

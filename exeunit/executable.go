@@ -2,6 +2,7 @@ package exeunit
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -30,8 +31,10 @@ type Executable struct {
 
 	NoTaskPackage bool      // the Runtime has an image of its own
 	Hardware      *Hardware // told to the Runtime; nil for not
+	TakesEnv      bool      // the Runtime gives programs what --env says
 
-	image string // of the deployment
+	image string   // of the deployment
+	env   []string // of programs
 	procs processes
 }
 
@@ -77,7 +80,11 @@ func (e *Executable) Deploy(ctx context.Context, d Deployment, out Stdio) (*Depl
 	if d.TaskPackage == "" && !e.NoTaskPackage {
 		return nil, golem.Errorf(golem.ErrInvalid, "task package (image) path was not provided")
 	}
-	e.image = d.TaskPackage
+	if e.image = d.TaskPackage; e.TakesEnv {
+		e.env = d.Env
+	} else if len(d.Env) > 0 {
+		fmt.Fprintln(out.Err, "environment variables are ignored: this runtime takes none")
+	}
 	result := &limited{left: maxRuntimeOutput}
 	err := e.run(ctx, append(args, "deploy", "--"), Stdio{io.MultiWriter(out.Out, result), out.Err})
 	if err != nil {
@@ -136,6 +143,9 @@ func (e *Executable) run(ctx context.Context, subcommand []string, out Stdio) er
 			"--cpu-cores", strconv.Itoa(int(h.Threads)),
 			"--mem-gib", strconv.FormatFloat(h.MemoryGiB, 'f', -1, 64),
 			"--storage-gib", strconv.FormatFloat(h.StorageGiB, 'f', -1, 64))
+	}
+	for _, v := range e.env {
+		args = append(args, "--env", v)
 	}
 	args = append(append(args, e.Args...), subcommand...)
 	return e.procs.run(ctx, e.command(e.WorkDir, args), out)

@@ -123,7 +123,7 @@ func (o *Options) config(e *Executable) (cfg Config, err error) {
 		ManagedHardware: o.ManagedHardware, ManagedImage: o.ManagedImage, AllowPrivate: o.AllowPrivate,
 		CPULimit: o.CPULimit, DurationLimit: o.DurationLimit, CommandTimeout: o.CommandTimeout,
 	}
-	if o.InformRuntime {
+	if e.TakesEnv = o.InformRuntime; o.InformRuntime {
 		cfg.MemoryHeadRoom = informedHeadRoom
 	}
 	if cfg.Activity == "" {

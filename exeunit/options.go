@@ -27,7 +27,7 @@ type Options struct {
 	RuntimeArgs     []string // given to every invocation of the Runtime
 	ManagedHardware bool     // the Runtime enforces limits, and is told them
 	ManagedImage    bool     // the Runtime has an image of its own
-	InformRuntime   bool     // the Runtime is told the limits and keeps its payload within; we enforce them, too
+	InformRuntime   bool     // the Runtime is told the environment of programs, and the limits it keeps them within; we enforce those, too
 
 	ServiceID string // the Activity
 	ReportURL string // "" for none
@@ -59,7 +59,7 @@ options:
   -c, --cache-dir DIR          directory for images, shared by activities
   -r, --runtime-arg ARG        argument for the runtime, may be repeated
       --cap-handoff            the runtime enforces limits
-      --inform-runtime         tell the runtime the limits that are enforced here
+      --inform-runtime         tell the runtime the limits and environment of programs
       --runtime-managed-image  the runtime has its own image
       --cpu-limit DURATION     CPU time of all commands together
       --duration-limit DURATION

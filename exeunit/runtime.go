@@ -33,9 +33,10 @@ type Runtime interface {
 
 // Deployment is what a Runtime is told to deploy.
 type Deployment struct {
-	TaskPackage string // path of the image, "" for none
-	Volumes     string // JSON object from path to mount, "" for those of the image
-	Hostname    string // "" for the Runtime's own choice
+	TaskPackage string   // path of the image, "" for none
+	Volumes     string   // JSON object from path to mount, "" for those of the image
+	Hostname    string   // "" for the Runtime's own choice
+	Env         []string // of programs, NAME=VALUE
 }
 
 // Stdio is where output goes. Writers are not called after the method that was

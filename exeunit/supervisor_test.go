@@ -620,4 +620,17 @@ func TestDeployOptions(t *testing.T) {
 	if !strings.Contains(got, `--volume-override:{"/a":{"host":{}},"/b/c":{"host":{}}}`) || !strings.Contains(got, "--hostname:box") || !strings.Contains(got, "--task-package:"+u.cfg.CacheDir) {
 		t.Errorf("the runtime was given %s", got)
 	}
+	if strings.Contains(got, "--env") {
+		t.Errorf("a runtime that takes no environment was given %s", got)
+	}
+}
+
+func TestDeployEnvironment(t *testing.T) {
+	u := newUnit(t, "mute").image("an image")
+	u.cfg.Runtime.(*exeunit.Executable).TakesEnv = true
+	u.start()
+	u.must(`[{"deploy":{"env":{"A":"b=c"}}}]`)
+	if got := string(read(t, filepath.Join(u.cfg.WorkDir, "options"))); !strings.Contains(got, "--env:A=b=c") {
+		t.Errorf("the runtime was given %s", got)
+	}
 }

@@ -42,7 +42,7 @@ type Counter struct {
 func Wasm(self, runtime, version string) Descriptor {
 	return Descriptor{
 		Name: "wasmtime", Version: version, Description: "programs compiled to WebAssembly with WASI",
-		Supervisor: self, SupervisorArgs: []string{"exeunit"}, Runtime: runtime,
+		Supervisor: self, SupervisorArgs: []string{"exeunit", "--inform-runtime"}, Runtime: runtime,
 	}
 }
 

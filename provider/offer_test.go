@@ -133,7 +133,7 @@ func TestReadDescriptors(t *testing.T) {
 	if len(problems) != 3 {
 		t.Errorf("problems: %v", problems)
 	}
-	if d := Wasm("/bin/golem", "/lib/ya-runtime-wasm", "0.1.0"); !slices.Equal(d.Args("offer-template"), []string{"exeunit", "-b", "/lib/ya-runtime-wasm", "offer-template"}) {
+	if d := Wasm("/bin/golem", "/lib/ya-runtime-wasm", "0.1.0"); !slices.Equal(d.Args("offer-template"), []string{"exeunit", "--inform-runtime", "-b", "/lib/ya-runtime-wasm", "offer-template"}) {
 		t.Errorf("built-in: %q", d.Args("offer-template"))
 	}
 }

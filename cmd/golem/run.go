@@ -170,6 +170,10 @@ func splitCopy(flag, s, want string) (from, to string, err error) {
 	return s[:i], s[i+1:], nil
 }
 
+// settlePatience is how long a command waits to see a payment made; the node makes
+// it in any case.
+const settlePatience = 3 * time.Second
+
 // connectRequestor connects to the node with a budget.
 func (a *app) connectRequestor(ctx context.Context, c *connection, subnet string, budget golem.Amount) (*requestor.Requestor, error) {
 	ac, err := c.find(ctx)
@@ -178,6 +182,7 @@ func (a *app) connectRequestor(ctx context.Context, c *connection, subnet string
 	}
 	return requestor.Connect(ctx, requestor.Config{
 		URL: ac.URL, AppKey: golem.Secret(ac.AppKey), GSB: c.gsb, Budget: budget, Subnet: subnet,
+		SettlePatience: settlePatience,
 	})
 }
 
