@@ -78,7 +78,7 @@ func (r reading) query(query string, args ...any) (*sql.Rows, error) {
 // read runs f, which must not write, on a connection for reading. f sees what
 // was committed before each of its statements.
 func (db *DB) read(ctx context.Context, f func(q querier) error) error {
-	if err := db.enter(); err != nil {
+	if err := db.tapped().Enter(); err != nil {
 		return err
 	}
 	if db.reader == nil {

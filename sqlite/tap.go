@@ -6,8 +6,11 @@ package sqlite
 type Tap interface {
 	// Enter is called before each read and before each group of writes.
 	Enter() error
+	// Committing is called when a group of writes is about to get on the disk; an
+	// error keeps it from that.
+	Committing() error
 	// Committed is called when a group of writes is on the disk and before anybody
-	// is told. It must not use the database.
+	// is told. Neither may use the database.
 	Committed() error
 }
 
@@ -22,8 +25,8 @@ func (db *DB) SetTap(t Tap) {
 // untapped is the Tap of a database that has none.
 type untapped struct{}
 
-func (untapped) Enter() error     { return nil }
-func (untapped) Committed() error { return nil }
+func (untapped) Enter() error      { return nil }
+func (untapped) Committing() error { return nil }
+func (untapped) Committed() error  { return nil }
 
-func (db *DB) enter() error     { return (*db.tap.Load()).Enter() }
-func (db *DB) committed() error { return (*db.tap.Load()).Committed() }
+func (db *DB) tapped() Tap { return *db.tap.Load() }

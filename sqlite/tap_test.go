@@ -10,15 +10,12 @@ type mortal struct{ before, after, dead bool }
 
 var errDead = errors.New("dead")
 
-func (m *mortal) Enter() error {
-	if m.dead = m.dead || m.before; m.dead {
-		return errDead
-	}
-	return nil
-}
+func (m *mortal) Enter() error      { return m.die(false) }
+func (m *mortal) Committing() error { return m.die(m.before) }
+func (m *mortal) Committed() error  { return m.die(m.after) }
 
-func (m *mortal) Committed() error {
-	if m.dead = m.dead || m.after; m.dead {
+func (m *mortal) die(now bool) error {
+	if m.dead = m.dead || now; m.dead {
 		return errDead
 	}
 	return nil

@@ -78,14 +78,14 @@ func (db *DB) gather(first *job) []*job {
 
 // commit runs a group in one transaction and answers its members.
 func (db *DB) commit(ctx context.Context, group []*job) {
-	err := db.enter()
+	err := db.tapped().Enter()
 	if err == nil {
 		db.connMu.Lock()
 		err = db.transact(ctx, group)
 		db.connMu.Unlock()
 	}
 	if err == nil {
-		err = db.committed()
+		err = db.tapped().Committed()
 	}
 	for _, j := range group {
 		if err != nil && j.err == nil {
@@ -109,7 +109,11 @@ func (db *DB) transact(ctx context.Context, group []*job) error {
 			return errors.Join(err, tx.rollback())
 		}
 	}
-	if _, err := tx.exec(sqlCommit); err != nil {
+	err := db.tapped().Committing()
+	if err == nil {
+		_, err = tx.exec(sqlCommit)
+	}
+	if err != nil {
 		return errors.Join(err, tx.rollback())
 	}
 	return nil
