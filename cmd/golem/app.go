@@ -110,8 +110,6 @@ Try it on this machine alone, nothing else is needed:
     golem run program.wasm -- args  buys the run of your own program`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print JSON")
@@ -121,24 +119,44 @@ Try it on this machine alone, nothing else is needed:
 		return usageError{fmt.Errorf("%w\n       see %s --help", err, cmd.CommandPath())}
 	})
 	cmd.AddCommand(a.commands()...)
-	requireSubcommand(cmd)
+	strict(cmd)
 	return cmd
 }
 
-// requireSubcommand makes a word that is no command of a group an error; cobra
-// by itself prints the help of the group and succeeds.
-func requireSubcommand(cmd *cobra.Command) {
+// strict makes what is wrong with a command line a [usageError] everywhere, and a
+// word that is no command of a group an error: cobra by itself prints the help of
+// the group and succeeds.
+func strict(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
-		requireSubcommand(c)
-		if c.HasSubCommands() && !c.Runnable() {
-			c.RunE = func(cmd *cobra.Command, args []string) error {
-				if len(args) > 0 {
-					return usageError{fmt.Errorf("%s has no command %q\n       see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
-				}
+		strict(c)
+	}
+	if cmd.HasSubCommands() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
 				return cmd.Help()
 			}
+			return unknownCommand(cmd, args[0])
+		}
+		return
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%w\n       see %s --help", err, cmd.CommandPath())}
+			}
+			return nil
 		}
 	}
+}
+
+// unknownCommand says that there is no such command, and which there are.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	text := fmt.Sprintf("%s has no command %q", cmd.CommandPath(), name)
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		text += ", perhaps " + strings.Join(near, " or ")
+	}
+	return usageError{fmt.Errorf("%s\n       see %s --help", text, cmd.CommandPath())}
 }
 
 // envOr returns an environment variable, or def where it is not set.

@@ -175,12 +175,13 @@ func (a *app) paymentFundCommand(c *connection) *cobra.Command {
 
 func (a *app) paymentReleaseCommand(c *connection) *cobra.Command {
 	return &cobra.Command{
-		Use:   "release",
-		Short: "Give back everything that is set aside and not promised to anybody",
+		Use:     "release-allocations",
+		Aliases: []string{"release"},
+		Short:   "Give back everything that is set aside and not promised to anybody",
 		Long: `End all Allocations of the node's identity: what programs have set aside and did
 not give back, since they were killed. Programs that buy at this moment lose
 theirs too. What was accepted is paid all the same.`,
-		Example: "  golem payment release",
+		Example: "  golem payment release-allocations",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cl, err := c.client(cmd.Context())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,10 +55,10 @@ that says what was bought to standard output.`,
   golem run hello.wasm --max-price 0.01 --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("which program? golem run MODULE.wasm -- ARGS\n       see golem run --help")}
+				return errors.New("which program? golem run MODULE.wasm -- ARGS")
 			}
 			if dash := cmd.ArgsLenAtDash(); dash > 1 || dash < 0 && len(args) > 1 {
-				return usageError{fmt.Errorf("%q: arguments of the program go behind --", args[1])}
+				return fmt.Errorf("%q: arguments of the program go behind --", args[1])
 			}
 			return nil
 		},
@@ -109,12 +110,20 @@ func (a *app) buyRun(ctx context.Context, c *connection, o runOptions) (err erro
 	}
 	rental, err := r.Rent(ctx, order)
 	if err != nil {
-		return err
+		return adviseRun(err)
 	}
 	tell.clear()
 	ran := rental.Run(ctx, process)
 	bill, err := rental.Close(context.WithoutCancel(ctx))
 	return a.reportRun(tell, bill, ran, err)
+}
+
+// adviseRun says what a person at the command line can do when nobody was found.
+func adviseRun(err error) error {
+	if _, nobody := errors.AsType[*requestor.NoProviderError](err); nobody {
+		return hint{err, "--dry-run shows every offer, its price, and why it does not suit; --max-price, --timeout,\n       --mem, --threads and --subnet change what suits"}
+	}
+	return err
 }
 
 // closeOf closes what was connected, if it was.
@@ -148,12 +157,18 @@ func (o *runOptions) order() (order requestor.Order, p requestor.Process, err er
 		if err != nil {
 			return order, p, err
 		}
+		if err := checkGuest("--in", guest); err != nil {
+			return order, p, err
+		}
 		inputs = append(inputs, host)
 		p.Inputs[guest] = requestor.File(host)
 	}
 	for _, s := range o.out {
 		guest, host, err := splitCopy("--out", s, "GUEST:HOST")
 		if err != nil {
+			return order, p, err
+		}
+		if err := checkGuest("--out", guest); err != nil {
 			return order, p, err
 		}
 		p.Outputs[guest] = host
@@ -313,6 +328,15 @@ func checkModule(ctx context.Context, name string) error {
 	}
 	if err := wasm.Check(ctx, code); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// checkGuest says whether a path of the program can be one that files are copied
+// to and from.
+func checkGuest(flag, guest string) error {
+	if !path.IsAbs(guest) || path.Clean(guest) != guest || path.Dir(guest) == "/" {
+		return usageError{fmt.Errorf("%s: path %q of the program: want a file below one of its directories, such as /in, /out or /work", flag, guest)}
 	}
 	return nil
 }
