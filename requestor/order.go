@@ -28,7 +28,7 @@ type Order struct {
 	Image        Source            // what is deployed: a .wasm file for the default Runtime
 	Runtime      string            // default [DefaultRuntime]
 	Capabilities []string          // the Runtime must have
-	Env          map[string]string // environment of the programs; see [Order.Env] in the package comment
+	Env          map[string]string // of the programs; see Environment in the package comment
 	Volumes      []string          // paths to provide in addition to the Runtime's
 
 	MinThreads int

@@ -234,6 +234,50 @@ func TestProviderLost(t *testing.T) {
 	}
 }
 
+// TestOverLimit has a program that uses more than was agreed on. That is not the
+// Provider's fault, and what was used is paid.
+func TestOverLimit(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		v := w.sell("ann", manners{fee: 1})
+		r := w.connect(nil)
+		rental, err := r.Rent(t.Context(), order())
+		w.must(err)
+		time.AfterFunc(20*time.Second, v.exceed)
+		err = rental.Run(t.Context(), sleep("300"))
+		wantKind(t, err, golem.ErrExhausted)
+		if _, blamed := errors.AsType[*requestor.ProviderError](err); blamed || !strings.Contains(err.Error(), "golem.usage.gib") {
+			t.Errorf("got %v", err)
+		}
+		bill, err := rental.Close(t.Context())
+		w.must(err)
+		if bill.Status != golem.DocumentAccepted || bill.Cost != golem.Tokens(1) {
+			t.Errorf("bill %+v", bill)
+		}
+		w.must(r.Close())
+		w.clean(t)
+	})
+}
+
+// TestStoppedProgram has a program that is stopped by itself: the rental goes on.
+func TestStoppedProgram(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.sell("ann", manners{})
+		r := w.connect(nil)
+		defer r.Close()
+		rental, err := r.Rent(t.Context(), order())
+		w.must(err)
+		begun := time.Now()
+		err = rental.Run(t.Context(), requestor.Process{Path: "exit", Args: []string{"-1"}})
+		if exit, ok := errors.AsType[*requestor.ExitError](err); !ok || exit.Code != -1 {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+		w.must(rental.Run(t.Context(), sleep("1")))
+	})
+}
+
 func TestTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.sell("ann", manners{price: 0.001})

@@ -233,6 +233,18 @@ func (v *vendor) crash() {
 	}
 }
 
+// exceed ends all ExeUnits as one does whose program uses more than was agreed on.
+func (v *vendor) exceed() {
+	v.mu.Lock()
+	units := maps.Clone(v.units)
+	v.mu.Unlock()
+	for id, u := range units {
+		st := golem.ActivityStatus{State: golem.StatePair{Current: golem.ActivityTerminated}, Reason: "Usage limit exceeded: \"golem.usage.gib\" exceeded the value of 4"}
+		v.w.must(v.api.SetActivityState(v.w.ctx, id, st))
+		u.stop()
+	}
+}
+
 // began returns how many programs were begun.
 func (v *vendor) began() int {
 	v.mu.Lock()
