@@ -30,7 +30,7 @@ func (s *Service) Accept(ctx context.Context, who golem.NodeID, kind DocumentKin
 			return nil
 		}
 		if _, err := d.Status.Next(golem.DocumentAccept); err != nil {
-			return golem.Errorf(golem.ErrInvalid, "%s %s is %s: %w", kind, id, d.Status, err)
+			return golem.Errorf(golem.ErrInvalid, "%s %s: %w", kind, id, err)
 		}
 		accepted = d
 		return w.accept(d, acc.Allocation, s.payAt)

@@ -369,8 +369,11 @@ func (s *Service) Expenditures(ctx context.Context, who golem.NodeID, id golem.A
 	es := []Expenditure{}
 	err := s.cfg.Store.View(ctx, func(r Reader) error {
 		al, err := r.Allocation(id)
-		if err != nil || al.Owner != who {
+		if errors.Is(err, golem.ErrNotFound) || err == nil && al.Owner != who {
 			return golem.Errorf(golem.ErrNotFound, "Allocation %s not found", id)
+		}
+		if err != nil {
+			return err
 		}
 		obligations, err := r.ObligationsOn(id)
 		for _, o := range obligations {

@@ -68,6 +68,10 @@ func (s *Service) issue(ctx context.Context, who golem.NodeID, d Document) (Docu
 	}
 	d.Peer, d.Payee, d.Payer, d.Platform = terms.Peer, terms.Payee, terms.Payer, terms.Platform
 	d.Status, d.Timestamp = golem.DocumentIssued, s.now()
+	d.Due = d.Due.UTC().Truncate(time.Microsecond) // as the books and the other party have it
+	if string(d.Usage) == "null" {
+		d.Usage = nil
+	}
 	if err := d.validate(); err != nil {
 		return d, err
 	}

@@ -208,6 +208,28 @@ func TestIssueRules(t *testing.T) {
 	})
 }
 
+// TestIssuedAsBooked wants a Provider to be told of a new document what the books
+// of both sides say of it.
+func TestIssuedAsBooked(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, nil), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		due := time.Date(2000, 1, 2, 3, 4, 5, 123456789, time.FixedZone("", 3600))
+		note, err := p.IssueDebitNote(t.Context(), p.id, payment.NewDebitNote{Activity: d.activities[0], Total: tokens(1), Due: due, Usage: []byte("null")})
+		w.must(err)
+		w.must(p.Send(t.Context(), p.id, payment.DebitNote, string(note.ID), time.Minute))
+		if note.Due.Location() != time.UTC || note.Due.Nanosecond() != 123456000 || note.Usage != nil {
+			t.Errorf("issued: due %s, usage %s", note.Due, note.Usage)
+		}
+		for _, n := range []*node{r, p} {
+			doc, err := n.Document(t.Context(), n.id, payment.DebitNote, string(note.ID))
+			if got := doc.DebitNote(); err != nil || !got.Same(&note) || got.Usage != nil {
+				t.Errorf("%s has due %s, usage %s, %v", n.id, got.Due, got.Usage, err)
+			}
+		}
+	})
+}
+
 func TestRejectAndAcceptLater(t *testing.T) {
 	for _, kind := range []payment.DocumentKind{payment.DebitNote, payment.Invoice} {
 		t.Run(string(kind), func(t *testing.T) {

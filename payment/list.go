@@ -111,7 +111,7 @@ func (s *Service) ObligationsOn(ctx context.Context, who golem.NodeID, id golem.
 	return list(ctx, s, func(r Reader) ([]Obligation, error) {
 		al, err := r.Allocation(id)
 		if errors.Is(err, golem.ErrNotFound) || err == nil && al.Owner != who {
-			return nil, golem.Errorf(golem.ErrNotFound, "allocation %s not found", id)
+			return nil, golem.Errorf(golem.ErrNotFound, "Allocation %s not found", id)
 		}
 		if err != nil {
 			return nil, err
