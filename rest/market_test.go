@@ -105,7 +105,7 @@ func marketPair(t *testing.T) (p, r *marketNode) {
 	return newMarketNode(t, sw, "p", 1), newMarketNode(t, sw, "r", 2)
 }
 
-func must[T any](t *testing.T) func(v T, err error) T {
+func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {

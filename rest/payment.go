@@ -86,7 +86,9 @@ func (s *Server) decorations(c *call) error {
 	return reply(c.w, http.StatusOK, d)
 }
 
-// paymentJSON is upstream's form of a Payment: byte arrays are arrays of numbers.
+// paymentJSON is upstream's form of a Payment: byte arrays are arrays of numbers,
+// and the timestamp is that of the books, by which what comes after is asked for.
+// The payer's is in the signed bytes.
 type paymentJSON struct {
 	golem.Payment
 	Signature   []int `json:"signature,omitempty"`
@@ -95,6 +97,7 @@ type paymentJSON struct {
 
 func newPaymentJSON(p *payment.Payment) paymentJSON {
 	j := paymentJSON{Payment: p.Payment, Signature: numbers(p.Signature), SignedBytes: numbers(p.SignedBytes)}
+	j.Timestamp = p.Recorded
 	if j.Agreements == nil {
 		j.Agreements = []golem.AgreementPayment{}
 	}
@@ -195,8 +198,9 @@ func (s *Server) fund(c *call) error {
 // platformChoice is how clients name a platform: its text, some of its parts, or
 // nothing.
 type platformChoice struct {
-	text  string
-	parts payment.PlatformChoice
+	text   string
+	parts  payment.PlatformChoice
+	unread string // JSON that is none of these
 }
 
 func (p *platformChoice) UnmarshalJSON(b []byte) error {
@@ -205,7 +209,8 @@ func (p *platformChoice) UnmarshalJSON(b []byte) error {
 	}
 	var parts struct{ Driver, Network, Token *string }
 	if json.Unmarshal(b, &parts) != nil {
-		return golem.Errorf(golem.ErrInvalid, "payment platform %s: want \"driver-network-token\" or an object with some of these members", b)
+		p.unread = string(b)
+		return nil
 	}
 	get := func(s *string) string { return *cmp.Or(s, new(string)) }
 	p.parts = payment.PlatformChoice{Driver: get(parts.Driver), Network: get(parts.Network), Token: get(parts.Token)}
@@ -214,7 +219,10 @@ func (p *platformChoice) UnmarshalJSON(b []byte) error {
 
 // choose returns the platform, which the node must have a driver for.
 func (p *platformChoice) choose(s *payment.Service) (golem.Platform, error) {
-	if p.text != "" {
+	switch {
+	case p.unread != "":
+		return golem.Platform{}, golem.Errorf(golem.ErrInvalid, "payment platform: want \"driver-network-token\" or an object with some of driver, network and token")
+	case p.text != "":
 		return s.ParsePlatform(p.text)
 	}
 	return s.Choose(p.parts)

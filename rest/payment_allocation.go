@@ -25,7 +25,7 @@ func (s *Server) allocationRoutes() []route {
 	}
 }
 
-// allocationJSON is upstream's form of an Allocation.
+// allocationJSON is upstream's form of an Allocation. Lists go by createdTs.
 type allocationJSON struct {
 	ID          golem.AllocationID `json:"allocationId"`
 	Address     golem.Address      `json:"address"`
@@ -45,7 +45,7 @@ func newAllocationJSON(a *golem.Allocation) allocationJSON {
 	return allocationJSON{
 		ID: a.ID, Address: a.Address, Platform: a.Platform,
 		Total: a.Total, Spent: a.Spent, Remaining: a.Remaining(),
-		Timestamp: a.Created, Timeout: a.Timeout, Deposit: a.Deposit, Created: a.Created, Updated: a.Updated,
+		Timestamp: a.Updated, Timeout: a.Timeout, Deposit: a.Deposit, Created: a.Created, Updated: a.Updated,
 	}
 }
 
@@ -67,10 +67,7 @@ func allocationBody(c *call) (req allocationRequest, body json.RawMessage, err e
 	if body, err = decode[json.RawMessage](c); err != nil {
 		return req, nil, err
 	}
-	if err := json.Unmarshal(body, &req); err != nil {
-		return req, body, golem.Errorf(golem.ErrInvalid, "request body: %w", err)
-	}
-	return req, body, nil
+	return req, body, unmarshal(body, &req)
 }
 
 func (r *allocationRequest) timeout() time.Time {
@@ -220,18 +217,21 @@ func describeRefusal(doc map[string]any, e *payment.AllocationError) {
 			doc["depositTimeout"] = e.DepositTimeout
 		}
 	case payment.DepositReused:
-		doc["allocationId"] = e.Conflict
+		doc["conflictingAllocationId"] = e.Conflict
 	case payment.DepositSpenderMismatch:
 		doc["depositSpender"] = e.DepositSpender
 	}
 	if e.DepositID != "" {
-		doc["depositId"] = e.DepositID
+		doc["requestedDepositId"] = e.DepositID
 	}
 }
 
 // String returns the choice as a person would write it.
 func (p *platformChoice) String() string {
-	if p.text != "" {
+	switch {
+	case p.unread != "":
+		return p.unread
+	case p.text != "":
 		return p.text
 	}
 	var parts []string

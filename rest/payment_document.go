@@ -131,6 +131,8 @@ func (s *Server) issueDebitNote(c *call) error {
 	switch {
 	case err != nil:
 		return err
+	case body.Activity == "":
+		return golem.Errorf(golem.ErrInvalid, "request body: missing member \"activityId\"")
 	case body.Total == nil:
 		return golem.Errorf(golem.ErrInvalid, "request body: missing member \"totalAmountDue\"")
 	}
@@ -153,6 +155,8 @@ func (s *Server) issueInvoice(c *call) error {
 	switch {
 	case err != nil:
 		return err
+	case body.Agreement == "":
+		return golem.Errorf(golem.ErrInvalid, "request body: missing member \"agreementId\"")
 	case body.Amount == nil:
 		return golem.Errorf(golem.ErrInvalid, "request body: missing member \"amount\"")
 	case body.Due.IsZero():

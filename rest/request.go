@@ -25,10 +25,23 @@ func decode[T any](c *call) (v T, err error) {
 	case len(body) == 0:
 		return v, golem.Errorf(golem.ErrInvalid, "request body is empty, want JSON")
 	}
-	if err := json.Unmarshal(body, &v); err != nil {
-		return v, golem.Errorf(golem.ErrInvalid, "request body: %w", err)
+	return v, unmarshal(body, &v)
+}
+
+// unmarshal reads JSON of a request body.
+func unmarshal(body []byte, v any) error {
+	err := json.Unmarshal(body, v)
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		what := "request body"
+		if mismatch.Field != "" {
+			what += ": member " + mismatch.Field
+		}
+		return golem.Errorf(golem.ErrInvalid, "%s: a JSON %s does not belong there", what, mismatch.Value)
 	}
-	return v, nil
+	if err != nil {
+		return golem.Errorf(golem.ErrInvalid, "request body: %w", err)
+	}
+	return nil
 }
 
 // maxWait bounds how long a poll waits, whatever the client asks for.
@@ -56,7 +69,10 @@ func (c *call) count(name string, def, most int) (int, error) {
 		return def, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || most > 0 && n > most {
+	switch {
+	case most == 0 && (err != nil || n < 1):
+		return 0, golem.Errorf(golem.ErrInvalid, "Invalid %s '%s', should be at least 1.", name, text)
+	case err != nil, n < 1, most > 0 && n > most:
 		return 0, golem.Errorf(golem.ErrInvalid, "Invalid %s '%s', should be between 1 and %d.", name, text, most)
 	}
 	return n, nil
