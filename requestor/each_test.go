@@ -107,24 +107,22 @@ func TestElsewhere(t *testing.T) {
 		{"agreement terminated", func(w *world, v *vendor) {
 			w.must(v.api.TerminateAgreement(w.ctx, v.deals[0], golem.NewReason("shutting down", golem.ReasonProviderCode, "Shutdown")))
 		}, nil, time.Second},
-		{"wrong result", nil, requestor.Elsewhere(wrong), 80 * time.Second},
+		{"wrong result", nil, requestor.Elsewhere(wrong), 40 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				ann := w.sell("ann", manners{price: 0.001, notes: time.Minute})
+				ann := w.sell("ann", manners{price: 0.001, notes: 30 * time.Second})
 				w.sell("bob", manners{price: 0.002})
 				r := w.connect(nil)
 				if test.strike != nil {
-					time.AfterFunc(130*time.Second, func() { test.strike(w, ann) })
+					time.AfterFunc(time.Minute, func() { test.strike(w, ann) })
 				}
-				o := order()
-				o.Timeout = 20 * time.Minute
 				var y tally
 				begun := time.Now()
-				bills, err := requestor.Each(t.Context(), r, o, numbers(1), 1, func(ctx context.Context, rental *requestor.Rental, task int) error {
+				bills, err := requestor.Each(t.Context(), r, order(), numbers(1), 1, func(ctx context.Context, rental *requestor.Rental, task int) error {
 					y.done(task, rental)
-					if err := rental.Run(ctx, sleep("200")); err != nil {
+					if err := rental.Run(ctx, sleep("90")); err != nil {
 						return err
 					}
 					if rental.Offer.Name == "ann" {
@@ -133,23 +131,23 @@ func TestElsewhere(t *testing.T) {
 					return nil
 				})
 				w.must(err)
-				if took, most := time.Since(begun), 130*time.Second+test.within+201*time.Second+11*time.Second; took > most {
+				if took, most := time.Since(begun), time.Minute+test.within+91*time.Second+11*time.Second; took > most {
 					t.Errorf("took %v, want at most %v", took, most)
 				}
 				if y.by[0] != "bob" {
 					t.Errorf("%s has done it", y.by[0])
 				}
 				lost, n := billOf(bills, "ann")
-				// The last note came 100 s after the beginning, or 160 s where it went on.
-				least, most := golem.Units(9e16), golem.Units(11e16)
+				// The last note came 40 s after the beginning, or 70 s where it went on.
+				least, most := golem.Units(35e15), golem.Units(45e15)
 				if test.strike == nil {
-					least, most = golem.Units(15e16), golem.Units(17e16)
+					least, most = golem.Units(65e15), golem.Units(75e15)
 				}
 				if n != 1 || lost.Cost.Less(least) || most.Less(lost.Cost) {
 					t.Errorf("%d bills of the one that failed: %s", n, lost.Cost)
 				}
 				won, n := billOf(bills, "bob")
-				if n != 1 || won.Status != golem.DocumentAccepted || won.Cost.Less(golem.Units(4e17)) {
+				if n != 1 || won.Status != golem.DocumentAccepted || won.Cost.Less(golem.Units(18e16)) {
 					t.Errorf("%d bills of the other: %+v", n, won)
 				}
 				w.must(r.Close())
