@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/golem-go/golem/internal/lifeline"
+	"github.com/golem-go/golem/rest/client"
 )
 
 // Config says what network to run.
@@ -21,7 +22,7 @@ type Config struct {
 	Dir       string   // state of the network
 	Providers int      // nodes that sell; 0 is 2
 	Subnet    string   // market the nodes trade on; "" is "public", everybody's
-	Env       []string // for all processes, nil for this process's own
+	Env       []string // for all processes; nil for this process's own, less what configures one node
 	Output    io.Writer
 }
 
@@ -66,8 +67,8 @@ const (
 	stopTimeout      = 10 * time.Second
 )
 
-// Start starts a network and returns when every node serves and every provider
-// has published its offers. The caller must call Stop.
+// Start starts a network and returns when every node serves and the requestor
+// knows the offers of every provider. The caller must call Stop.
 func Start(ctx context.Context, cfg Config) (n *Network, err error) {
 	if cfg.Providers == 0 {
 		cfg.Providers = defaultProviders
@@ -83,6 +84,9 @@ func Start(ctx context.Context, cfg Config) (n *Network, err error) {
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
+	}
+	if cfg.Env == nil {
+		cfg.Env = ownEnv()
 	}
 	line, err := lifeline.New()
 	if err != nil {
@@ -104,18 +108,47 @@ func (n *Network) start(ctx context.Context) error {
 		return err
 	}
 	n.Hub = hub.Hub
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.startNode(ctx, "requestor", &n.Requestor, "--fund") })
+	g, starting := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.startNode(starting, "requestor", &n.Requestor, "--fund") })
 	for i := range n.Providers {
 		g.Go(func() error {
 			name := fmt.Sprintf("provider-%d", i+1)
-			if err := n.startNode(ctx, name, &n.Providers[i]); err != nil {
+			if err := n.startNode(starting, name, &n.Providers[i]); err != nil {
 				return err
 			}
-			return n.startAgent(ctx, name, n.Providers[i], &n.Agents[i])
+			return n.startAgent(starting, name, n.Providers[i], &n.Agents[i])
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return n.awaitOffers(ctx)
+}
+
+// awaitOffers waits until the requestor has heard of every provider.
+func (n *Network) awaitOffers(ctx context.Context) error {
+	buyer := client.New(n.Requestor.URL, n.Requestor.AppKey, nil)
+	missing := map[string]bool{}
+	for _, p := range n.Providers {
+		missing[p.ID] = true
+	}
+	for {
+		cards, err := buyer.Cards(ctx)
+		if err != nil {
+			return fmt.Errorf("requestor: offers: %w", err)
+		}
+		for _, c := range cards {
+			delete(missing, c.Node.String())
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the requestor has not heard of %d providers: %w", len(missing), context.Cause(ctx))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func (n *Network) startNode(ctx context.Context, name string, node *Node, flags ...string) error {
