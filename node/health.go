@@ -10,8 +10,9 @@ import (
 )
 
 // stallAfter is the silence after which a loop counts as stalled. Loops report
-// every few seconds, also when they have nothing to do.
-const stallAfter = 10 * time.Second
+// every five seconds, also when they have nothing to do. People hear of it within
+// ten.
+const stallAfter = 8 * time.Second
 
 // gates keeps when each core loop was last seen going round.
 type gates struct {

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -16,12 +15,13 @@ import (
 // becomes a line, and how loud: Info is a change that a user would recognise,
 // Warn works but deserves a look, Debug is each message.
 
-// whenMoved is how loud a change is: quiet where the state stays what it was.
-func whenMoved(moved bool) slog.Level {
+// whenMoved returns how a change is logged: quietly where the state stays what it
+// was.
+func whenMoved(log *slog.Logger, moved bool) func(string, ...any) {
 	if moved {
-		return slog.LevelInfo
+		return log.Info
 	}
-	return slog.LevelDebug
+	return log.Debug
 }
 
 func (n *Node) identityTrace() identity.Trace {
@@ -61,7 +61,7 @@ func (n *Node) marketTrace() market.Trace {
 			log.Info("proposal rejected", "proposal", id, "by", by, "reason", reason.Text())
 		},
 		Agreement: func(h *market.Handshake, from golem.AgreementState) {
-			log.Log(context.Background(), whenMoved(from != h.State), "agreement", "agreement", h.ID, "state", h.State, "from", from, "role", h.Role, "peer", h.Peer())
+			whenMoved(log, from != h.State)("agreement", "agreement", h.ID, "state", h.State, "from", from, "role", h.Role, "peer", h.Peer())
 		},
 		Told: func(e *market.Errand, took time.Duration, err error) {
 			if err != nil {
@@ -80,7 +80,7 @@ func (n *Node) activityTrace() activity.Trace {
 		},
 		Moved: func(a golem.Activity, from golem.StatePair) {
 			moved := a.Status.State.Current != from.Current
-			log.Log(context.Background(), whenMoved(moved), "activity", "activity", a.ID, "state", a.Status.State.Current, "from", from.Current, "reason", a.Status.Reason)
+			whenMoved(log, moved)("activity", "activity", a.ID, "state", a.Status.State.Current, "from", from.Current, "reason", a.Status.Reason)
 		},
 		Destroying: func(a golem.Activity, why string) {
 			log.Info("activity is being destroyed", "activity", a.ID, "why", why)

@@ -36,6 +36,7 @@ type Node struct {
 	log     *slog.Logger
 	started time.Time
 
+	lock     *os.File // on the directory: two nodes would not know of each other's money
 	db       *sqlite.DB
 	ownsDB   bool
 	network  p2p.Network
@@ -79,6 +80,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	}
 	if err := os.MkdirAll(n.cfg.Dir, 0o700); err != nil {
 		return err
+	}
+	if n.lock, err = lockFile(filepath.Join(n.cfg.Dir, "node.lock")); err != nil {
+		return golem.Errorf(golem.ErrUnavailable, "directory %s: %w; is another node running there?", n.cfg.Dir, err)
 	}
 	if n.db, err = sqlite.Open(ctx, filepath.Join(n.cfg.Dir, "node.db")); err != nil {
 		return err
@@ -238,6 +242,9 @@ func (n *Node) Close() error {
 	}
 	if n.ownsDB {
 		errs = append(errs, n.db.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
 	}
 	return errors.Join(errs...)
 }
