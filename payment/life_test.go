@@ -2,10 +2,12 @@ package payment_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/golem-go/golem"
+	"github.com/golem-go/golem/p2p"
 	"github.com/golem-go/golem/payment"
 	"github.com/golem-go/golem/payment/local"
 )
@@ -36,6 +38,62 @@ func TestInvoiceIsPaid(t *testing.T) {
 			t.Fatalf("allocation %+v, %v", a, err)
 		}
 		w.audit(r, p)
+	})
+}
+
+// TestPaidBeforeItIsSent checks that an Invoice arrives also where debit notes have
+// paid all of it in the meantime.
+func TestPaidBeforeItIsSent(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, nil), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		al := d.allocate(tokens(10))
+		note := d.note(0, tokens(4))
+		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
+		w.must(err)
+		w.must(d.acceptNote(note, tokens(4), al))
+		settle()
+		d.both(payment.DebitNote, string(note), golem.DocumentSettled)
+		w.must(p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), time.Minute))
+		d.both(payment.Invoice, string(i.ID), golem.DocumentReceived)
+		err = r.Reject(t.Context(), r.id, payment.Invoice, string(i.ID), golem.Rejection{Reason: golem.BadService})
+		if golem.KindOf(err) != golem.ErrInvalid {
+			t.Errorf("rejected what is paid: %v", err)
+		}
+		w.must(d.acceptInvoice(i.ID, tokens(4), al))
+		settle()
+		d.both(payment.Invoice, string(i.ID), golem.DocumentSettled)
+		d.totals(tokens(4), tokens(4), tokens(4))
+		w.audit(r, p)
+	})
+}
+
+// TestRejectionIsOvertaken checks that nobody is told of the rejection of a debit
+// note that an Invoice has paid in the meantime.
+func TestRejectionIsOvertaken(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, nil), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		al := d.allocate(tokens(10))
+		note := d.note(0, tokens(4))
+		w.wires.fault = func(q p2p.Request, _ bool) error {
+			if strings.Contains(q.Addr, "RejectDebitNote") {
+				return golem.Errorf(golem.ErrUnavailable, "lost")
+			}
+			return nil
+		}
+		w.must(r.Reject(t.Context(), r.id, payment.DebitNote, string(note), golem.Rejection{Reason: golem.BadService}))
+		invoice := d.invoice(tokens(4))
+		w.must(d.acceptInvoice(invoice, tokens(4), al))
+		time.Sleep(time.Hour)
+		w.wires.fault = nil
+		time.Sleep(12 * time.Hour)
+		d.both(payment.DebitNote, string(note), golem.DocumentSettled)
+		s, err := r.Status(t.Context(), r.id)
+		w.must(err)
+		if s[0].Undelivered != 0 {
+			t.Errorf("%d messages are left", s[0].Undelivered)
+		}
 	})
 }
 

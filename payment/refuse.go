@@ -12,7 +12,7 @@ import (
 // Reject tells the Provider that a document will not be paid. Nothing of what was
 // accepted before is taken back, and the document may still be accepted later.
 // Rejecting again is no error. It returns ErrNotFound for a document who has not
-// received and ErrInvalid for one that is accepted or cancelled.
+// received and ErrInvalid for one that is accepted, paid or cancelled.
 func (s *Service) Reject(ctx context.Context, who golem.NodeID, kind DocumentKind, id string, r golem.Rejection) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -32,9 +32,26 @@ func (s *Service) Reject(ctx context.Context, who golem.NodeID, kind DocumentKin
 		if err := w.move(d, golem.DocumentReject, golem.RejectedEvent); err != nil {
 			return golem.Errorf(golem.ErrInvalid, "%s %s: %w", kind, id, err)
 		}
+		if err := w.unpaid(d); err != nil {
+			return err
+		}
 		w.tell(d.Owner, d.Peer, messagesAbout[kind][golem.DocumentReject], id)
 		return nil
 	})
+}
+
+// unpaid returns ErrInvalid for a document that what was paid covers: for its
+// Provider it may be settled already.
+func (w *sheet) unpaid(d *Document) error {
+	a, err := w.agreement(AgreementKey{d.Side, d.Agreement})
+	if err != nil || d.Amount.IsZero() {
+		return err
+	}
+	covered, err := w.covered(a, d)
+	if err == nil && covered {
+		err = golem.Errorf(golem.ErrInvalid, "%s %s is paid already, with what was accepted before: accept it", d.Kind, d.ID)
+	}
+	return err
 }
 
 // maxMessage bounds the text of a rejection.

@@ -233,7 +233,8 @@ func (w *sheet) settle(o *OrderRecord, st Settlement) error {
 }
 
 // settleDocuments settles every document of an Agreement that is covered by what
-// was paid: invoices first, since they include the notes.
+// was paid: invoices first, since they include the notes. An Invoice that is not
+// delivered stays open: the Requestor is still to get it.
 func (w *sheet) settleDocuments(a *Agreement) error {
 	open, err := w.documentsOf(a, w.r.OpenDocumentsOf)
 	if err != nil {
@@ -241,20 +242,33 @@ func (w *sheet) settleDocuments(a *Agreement) error {
 	}
 	slices.SortStableFunc(open, func(x, y *Document) int { return rank(x) - rank(y) })
 	for _, d := range open {
-		if d.Status == golem.DocumentSettled || d.Status == golem.DocumentCancelled {
+		if d.Status == golem.DocumentSettled || d.Status == golem.DocumentCancelled || undelivered(d) {
 			continue
 		}
 		if err := w.settleIfCovered(a, d); err != nil {
 			return err
 		}
 		if d.Status == golem.DocumentSettled {
-			if err := w.forget(d.Owner, d.Peer, messagesAbout[d.Kind][golem.DocumentCancel], d.ID); err != nil {
+			if err := w.dropWishes(d); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// dropWishes forgets what was to be told about a document that is settled, and so
+// can be neither cancelled nor rejected any more.
+func (w *sheet) dropWishes(d *Document) error {
+	for _, e := range []golem.DocumentEvent{golem.DocumentCancel, golem.DocumentReject} {
+		if err := w.forget(d.Owner, d.Peer, messagesAbout[d.Kind][e], d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func undelivered(d *Document) bool { return d.Kind == Invoice && d.Status == golem.DocumentIssued }
 
 func rank(d *Document) int {
 	if d.Kind == Invoice {
