@@ -27,10 +27,15 @@ func (d *deal) amount() (total golem.Amount) {
 	return total
 }
 
-// make makes the Invoice.
+// make makes the Invoice, once it is known which Activities the Requestor knows.
 func (b *bill) make(ctx context.Context) error {
 	if b.id != "" {
 		return nil
+	}
+	for _, w := range b.d.works {
+		if !w.delivered && !w.refused {
+			return golem.Errorf(golem.ErrUnavailable, "the final debit note of activity %s is not delivered yet", w.id)
+		}
 	}
 	d, term := b.d, b.d.paymentTimeout
 	if term == 0 {

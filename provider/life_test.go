@@ -378,8 +378,8 @@ func TestRequestorVanishes(t *testing.T) {
 		if a.units.alive() != 0 {
 			t.Error("the ExeUnit is left")
 		}
-		if got := p.bills(payment.Invoice); len(got) != 1 || !strings.HasPrefix(got[0], "ISSUED") {
-			t.Errorf("invoices %q", got)
+		if got := p.bills(payment.Invoice); len(got) != 0 {
+			t.Errorf("invoices %q, though nobody knows whether the requestor knows the activity", got)
 		}
 		w.sw.Heal()
 		time.Sleep(30 * time.Minute)
@@ -390,6 +390,35 @@ func TestRequestorVanishes(t *testing.T) {
 			t.Errorf("invoices %q", got)
 		}
 		wantLog(t, a, "cleanup finished.", "was paid")
+	})
+}
+
+// TestUnknownActivity checks that an Activity whose creation the Requestor has not
+// heard of does not keep the Invoice from arriving, however late that turns out.
+func TestUnknownActivity(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		p, r := w.node("p"), w.node("r")
+		a := p.agent(nil)
+		defer a.stop()
+		b := r.buyer(nil)
+		id := b.agree()
+		known := b.create(id)
+		time.Sleep(10 * time.Second)
+		b.destroy(known)
+		time.Sleep(10 * time.Second)
+		time.AfterFunc(50*time.Millisecond, func() { w.sw.Isolate(r.net) })
+		if _, err := r.client.CreateActivity(t.Context(), id, nil, 10*time.Second); err == nil {
+			t.Fatal("created without an answer")
+		}
+		time.Sleep(4 * time.Minute)
+		if got := p.state(id); got != golem.AgreementTerminated {
+			t.Errorf("agreement is %s", got)
+		}
+		w.sw.Heal()
+		time.Sleep(30 * time.Minute)
+		if got := r.bills(payment.Invoice); len(got) != 1 || !strings.HasPrefix(got[0], "RECEIVED") {
+			t.Errorf("invoices %q\n%s", got, a.log)
+		}
 	})
 }
 
