@@ -93,7 +93,7 @@ func (b *batch) follow(ctx context.Context) error {
 			return b.conclude(ctx)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case time.Since(b.heard) >= lostAfter:
+		case time.Since(b.heard) >= b.rental.order.Silence:
 			b.rental.fail(b.rental.blame(golem.Errorf(golem.ErrUnavailable, "it does not tell what becomes of the program: %w", err)))
 			return b.rental.Err()
 		case b.heard.After(before):

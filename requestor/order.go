@@ -20,6 +20,7 @@ const (
 	DefaultRuntime  = "wasmtime"
 	DefaultTimeout  = 30 * time.Minute
 	DefaultPatience = 30 * time.Second
+	DefaultSilence  = 30 * time.Second
 )
 
 // Order says what is to be rented, and how much that may cost. The zero value of
@@ -38,6 +39,7 @@ type Order struct {
 	MaxPrice golem.Amount  // of a whole rental; default what the budget has
 	Timeout  time.Duration // after which a rental ends by itself; default [DefaultTimeout]
 	Patience time.Duration // with a market on which there is nobody; default [DefaultPatience]
+	Silence  time.Duration // after which a Provider is taken for lost; default [DefaultSilence]
 
 	// Filter refuses an offer by returning why. It is called for offers that
 	// suit the Order and are not too expensive.
@@ -93,8 +95,9 @@ func (o Order) withDefaults() (Order, error) {
 	o.Runtime = cmp.Or(o.Runtime, DefaultRuntime)
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.Patience = cmp.Or(o.Patience, DefaultPatience)
+	o.Silence = cmp.Or(o.Silence, DefaultSilence)
 	switch {
-	case o.Timeout < 0 || o.Patience < 0 || o.MinThreads < 0 || o.MinMemory < 0 || o.MinStorage < 0:
+	case o.Timeout < 0 || o.Patience < 0 || o.Silence < 0 || o.MinThreads < 0 || o.MinMemory < 0 || o.MinStorage < 0:
 		return o, golem.Errorf(golem.ErrInvalid, "order: negative numbers make no sense")
 	case o.Image.isZero() && o.Runtime == DefaultRuntime:
 		return o, golem.Errorf(golem.ErrInvalid, "order: set Image to what is to be run, such as requestor.File(\"program.wasm\")")

@@ -43,8 +43,7 @@ type Rental struct {
 const (
 	callTime    = 5 * time.Second  // for one call that goes to another node
 	releaseTime = 10 * time.Second // for ending a rental
-	watchPeriod = 5 * time.Second  // between looks at an Activity
-	lostAfter   = 30 * time.Second // without an answer a Provider is taken for lost
+	watchPeriod = 5 * time.Second  // between looks at an Activity, at most
 )
 
 // errReleased is the cause of the end of a rental that was closed.
@@ -122,7 +121,7 @@ func (r *Rental) fault() {
 func (r *Rental) watch() {
 	over := time.NewTimer(time.Until(r.begun.Add(r.order.Timeout)))
 	defer over.Stop()
-	look := time.NewTicker(watchPeriod)
+	look := time.NewTicker(min(watchPeriod, r.order.Silence/3+1))
 	defer look.Stop()
 	seen := time.Now()
 	for {
@@ -142,7 +141,7 @@ func (r *Rental) watch() {
 			r.fail(r.ended(&st))
 		case err == nil && st.State.Current != golem.ActivityUnresponsive:
 			seen = time.Now()
-		case time.Since(seen) >= lostAfter:
+		case time.Since(seen) >= r.order.Silence:
 			r.fail(r.blame(golem.Errorf(golem.ErrUnavailable, "it does not answer since %v", time.Since(seen).Round(time.Second))))
 		}
 	}

@@ -109,6 +109,9 @@ type demo struct {
 // demoBudget is the most the picture may cost, a thousand times what it should.
 var demoBudget = golem.Tokens(1)
 
+// demoSilence is how soon a provider on this machine is taken for lost.
+const demoSilence = 5 * time.Second
+
 // run has the picture rendered and says what that has cost.
 func (d *demo) run(ctx context.Context, file *pictureFile) (report *demoReport, err error) {
 	watching, stop := context.WithCancel(ctx)
@@ -148,7 +151,7 @@ func (d *demo) render(ctx context.Context, r *requestor.Requestor) ([]requestor.
 	defer os.RemoveAll(work)
 	d.screen.begin(len(tiles))
 	defer d.screen.end()
-	order := requestor.Order{Image: requestor.Bytes(pathtracer.Module()), Timeout: 5 * time.Minute}
+	order := requestor.Order{Image: requestor.Bytes(pathtracer.Module()), Timeout: 5 * time.Minute, Silence: demoSilence}
 	return requestor.Each(ctx, r, order, tiles, len(d.net.Providers), func(ctx context.Context, rental *requestor.Rental, t pathtracer.Tile) error {
 		const guest = "/out/tile.ppm"
 		file := filepath.Join(work, strings.ReplaceAll(t.String(), ",", "-")+"-"+string(rental.Agreement)[:8])
