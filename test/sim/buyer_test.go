@@ -25,7 +25,7 @@ type buyer struct {
 
 func (w *world) buyer(name string) *buyer {
 	m := w.machine(name)
-	return &buyer{machine: m, api: m.client(nil)}
+	return &buyer{machine: m, api: m.client("buyer", nil)}
 }
 
 // buy rents until ctx ends. What is billed is looked at until the end of the world.
@@ -217,11 +217,15 @@ func (r *rental) work(ctx context.Context, id golem.AgreementID) {
 	})
 }
 
+// payTime is for how long a bill is looked at.
+const payTime = 4 * time.Minute
+
 // pay looks at what is billed until ctx ends.
 func (b *buyer) pay(ctx context.Context) {
 	d := b.w.dice(b.name + " pays")
-	for rest(ctx, d, 4*time.Second) {
-		notes, err := b.api.DebitNotes(ctx, time.Time{}, 0)
+	for rest(ctx, d, 8*time.Second) {
+		recent := time.Now().Add(-payTime)
+		notes, err := b.api.DebitNotes(ctx, recent, 0)
 		if err != nil {
 			continue
 		}
@@ -231,7 +235,7 @@ func (b *buyer) pay(ctx context.Context) {
 					func(x golem.Rejection) error { return b.api.RejectDebitNote(ctx, n.ID, x) }})
 			}
 		}
-		invoices, err := b.api.Invoices(ctx, time.Time{}, 0)
+		invoices, err := b.api.Invoices(ctx, recent, 0)
 		if err != nil {
 			continue
 		}

@@ -226,13 +226,21 @@ func (s *state) checkDocuments(d *disk, f *findings) {
 		case other == nil && doc.Kind == payment.Invoice:
 			f.add("%s %.8s: %s at %s, the requestor does not know it", doc.Kind, doc.ID, doc.Status, d.name)
 		case other == nil:
-		case doc.Role == golem.Provider && doc.Status == golem.DocumentIssued && other.Status == golem.DocumentReceived:
+		case doc.Role == golem.Provider && settling(doc.Status) && other.Status == golem.DocumentReceived:
+		case doc.Role == golem.Requestor && doc.Status == golem.DocumentReceived && settling(other.Status):
 		case other.Status != doc.Status || other.Amount != doc.Amount:
 			f.add("%s %.8s: %s %s at %s, %s %s at %s", doc.Kind, doc.ID, doc.Status, doc.Amount, d.name, other.Status, other.Amount, s.disk(doc.Peer).name)
 		case doc.Status == golem.DocumentAccepted:
 			f.add("%s %.8s: is accepted and not paid at %s", doc.Kind, doc.ID, d.name)
 		}
 	}
+}
+
+// settling reports whether a Provider may be content with a bill that its Requestor
+// has received and never answered: it was not acknowledged, or what it is about is
+// paid already.
+func settling(s golem.DocumentStatus) bool {
+	return s == golem.DocumentIssued || s == golem.DocumentSettled
 }
 
 func (d *disk) document(like *payment.Document) *payment.Document {

@@ -99,7 +99,7 @@ func (d *disk) audit(ctx context.Context, m *machine) error {
 	if m.alive() == nil {
 		return nil
 	}
-	report, err := m.client(nil).Audit(ctx)
+	report, err := m.client("audit", nil).Audit(ctx)
 	d.findings = report.Findings
 	return err
 }

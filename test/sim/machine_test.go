@@ -118,8 +118,8 @@ func (m *machine) alive() *life {
 
 // client returns a client of the node's API, for all of its lives. Where off is set
 // it cannot reach the node.
-func (m *machine) client(off *atomic.Bool) *client.Client {
-	return client.New("http://node", appKey, &http.Client{Transport: transport{m, off}})
+func (m *machine) client(who string, off *atomic.Bool) *client.Client {
+	return client.New("http://node", appKey, &http.Client{Transport: transport{m, who, off}})
 }
 
 // enter returns the present life, which goes on for the caller until it calls leave.

@@ -50,7 +50,7 @@ func (s *seller) start() {
 	dice := s.w.dice("agent " + s.name)
 	s.units = &launcher{s: s, dice: dice, running: map[*activitytest.ExeUnit]bool{}}
 	a, err := provider.New(provider.Config{
-		Node: s.client(&s.units.off), Launcher: s.units, Runtimes: runtimes, Presets: presets,
+		Node: s.client("agent", &s.units.off), Launcher: s.units, Runtimes: runtimes, Presets: presets,
 		Session: "agent-" + s.name, Name: s.name, Subnet: "sim", Agreements: s.slots,
 		Hardware: provider.Hardware{Threads: 4, Cores: 4, Memory: 8, Storage: 40},
 		Terms:    provider.Terms{NoteInterval: 30 * time.Second, AcceptTimeout: 30 * time.Second},

@@ -21,7 +21,7 @@ import (
 
 // The times of a run.
 const (
-	tradeTime = 5 * time.Minute  // in which everything goes wrong
+	tradeTime = 3 * time.Minute  // in which everything goes wrong
 	quietTime = 40 * time.Minute // after which all must be settled
 	quietStep = 20 * time.Second
 )
