@@ -68,6 +68,34 @@ func TestPaidBeforeItIsSent(t *testing.T) {
 	})
 }
 
+// TestPaidBeforeItIsAcknowledged checks that both sides settle an Invoice that is paid
+// while its Provider does not know that it has arrived.
+func TestPaidBeforeItIsAcknowledged(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, nil), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		al := d.allocate(tokens(10))
+		note := d.note(0, tokens(4))
+		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
+		w.must(err)
+		w.wires.fault = func(q p2p.Request, answered bool) error {
+			if answered && strings.Contains(q.Addr, "SendInvoice") {
+				return golem.Errorf(golem.ErrUnavailable, "lost")
+			}
+			return nil
+		}
+		if err := p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), time.Minute); err == nil {
+			t.Error("acknowledged")
+		}
+		w.wires.fault = nil
+		w.must(d.acceptNote(note, tokens(4), al))
+		settle()
+		w.must(p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), time.Minute))
+		settle()
+		d.both(payment.Invoice, string(i.ID), golem.DocumentSettled)
+	})
+}
+
 // TestRejectionIsOvertaken checks that nobody is told of the rejection of a debit
 // note that an Invoice has paid in the meantime.
 func TestRejectionIsOvertaken(t *testing.T) {

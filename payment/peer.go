@@ -98,6 +98,9 @@ func (w *sheet) take(terms Agreement, d Document) (fresh bool, err error) {
 		if !known.same(&d) {
 			return false, golem.Errorf(golem.ErrInvalid, "%s %s is known with other contents", d.Kind, d.ID)
 		}
+		if known.Status == golem.DocumentSettled { // nobody has told its Provider, who did not know that it is here
+			w.tell(known.Owner, known.Peer, messagesAbout[known.Kind][golem.DocumentAccept], known.ID)
+		}
 		return false, nil
 	}
 	if !errors.Is(err, golem.ErrNotFound) {
