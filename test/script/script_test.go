@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,15 +64,20 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("TOOL", filepath.Join(bin, "tool.wasm"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
+			if err := os.Mkdir(e.Getenv("TMPDIR"), 0o700); err != nil {
+				return err
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"devnet": startDevnet,
-			"end":    endDevnet,
-			"gone":   gone,
-			"crash":  crash,
-			"has":    has,
-			"settle": settle,
+			"devnet":    startDevnet,
+			"end":       endDevnet,
+			"gone":      gone,
+			"crash":     crash,
+			"crashdemo": crashDemo,
+			"has":       has,
+			"settle":    settle,
 		},
 	})
 }
@@ -150,6 +156,33 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no process %s", args[0])
 	}
 	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+}
+
+// crashDemo is the command "crashdemo NAME": it kills a process of the demo's
+// network when that works on something.
+func crashDemo(ts *testscript.TestScript, neg bool, args []string) {
+	dir := filepath.Join(ts.Getenv("WORK"), "tmp", "golem-demo-*", args[0])
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if works, _ := filepath.Glob(filepath.Join(dir, "exe-unit", "work", "*", "*")); len(works) > 0 {
+			break
+		}
+		if time.Since(begin) > 30*time.Second {
+			ts.Fatalf("%s does not begin to work", args[0])
+		}
+	}
+	pids, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	ts.Check(err)
+	for _, name := range pids {
+		line, _ := os.ReadFile(name)
+		own := strings.Contains(string(line), ts.Getenv("WORK")+"/tmp/golem-demo-") && strings.Contains(string(line), "/"+args[0]+"\x00")
+		if own && strings.Contains(string(line), "\x00provider\x00run\x00") {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			ts.Check(err)
+			ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+			return
+		}
+	}
+	ts.Fatalf("no process of %s", args[0])
 }
 
 // has is the command "has PATH VALUE": the JSON on standard output has, at a path
