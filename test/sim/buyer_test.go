@@ -28,7 +28,7 @@ func (w *world) buyer(name string) *buyer {
 	return &buyer{machine: m, api: m.client("buyer", nil)}
 }
 
-// buy rents until ctx ends. What is billed is looked at until the end of the world.
+// buy implements [shopper]. What is billed is looked at until the end of the world.
 func (b *buyer) buy(ctx context.Context) {
 	paying, stop := context.WithCancel(b.w.ctx)
 	var payments sync.WaitGroup
@@ -119,7 +119,7 @@ func (r *rental) publication() (client.Publication, error) {
 		golem.PropNoteInterval:          30,
 		golem.PropPaymentTimeout:        60,
 	})
-	return client.Publication{Properties: text, Constraints: "(&(golem.runtime.name=wasmtime)(golem.node.debug.subnet=sim))"}, err
+	return client.Publication{Properties: text, Constraints: "(&(golem.runtime.name=sim)(golem.node.debug.subnet=sim))"}, err
 }
 
 // negotiate answers Proposals until there is one to agree on.

@@ -28,8 +28,8 @@ type seller struct {
 }
 
 var (
-	runtimes = []provider.Descriptor{{Name: "wasmtime", Version: "1.0.0", Supervisor: "none"}}
-	presets  = []provider.Preset{{Name: "cheap", ExeUnit: "wasmtime", Start: 0.1, Prices: map[string]float64{"duration": 0.01, "cpu": 0.02}}}
+	runtimes = []provider.Descriptor{{Name: "sim", Version: "1.0.0", Supervisor: "none"}}
+	presets  = []provider.Preset{{Name: "cheap", ExeUnit: "sim", Start: 0.1, Prices: map[string]float64{"duration": 0.01, "cpu": 0.02}}}
 )
 
 func (w *world) seller(name string, slots int) *seller {

@@ -35,7 +35,7 @@ type world struct {
 	bank     *bank
 	machines []*machine
 	sellers  []*seller
-	buyers   []*buyer
+	shoppers []shopper
 	closers  []func()
 
 	mu         sync.Mutex
@@ -43,6 +43,9 @@ type world struct {
 	transcript []string
 	streams    map[string]uint64
 }
+
+// shopper is somebody who buys, until ctx ends.
+type shopper interface{ buy(ctx context.Context) }
 
 // play plays one seed and returns its transcript, which is logged where loud is set.
 // What is wrong is reported to t.
@@ -82,7 +85,11 @@ func (w *world) open() {
 	}
 	for i := range 1 + d.IntN(2) {
 		w.pause(d, time.Second)
-		w.buyers = append(w.buyers, w.buyer(fmt.Sprintf("r%d", i+1)))
+		if name := fmt.Sprintf("r%d", i+1); chance(d, 0.5) {
+			w.shoppers = append(w.shoppers, w.buyer(name))
+		} else {
+			w.shoppers = append(w.shoppers, w.customer(name))
+		}
 	}
 }
 
@@ -97,8 +104,8 @@ func (w *world) trade() {
 	ctx, cancel := context.WithTimeout(w.ctx, tradeTime)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, b := range w.buyers {
-		all.Go(func() { b.buy(ctx) })
+	for _, s := range w.shoppers {
+		all.Go(func() { s.buy(ctx) })
 	}
 	all.Go(func() { w.weather(ctx) })
 	all.Wait()
