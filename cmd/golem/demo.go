@@ -155,7 +155,7 @@ func (d *demo) render(ctx context.Context, r *requestor.Requestor) ([]requestor.
 	return requestor.Each(ctx, r, order, tiles, len(d.net.Providers), func(ctx context.Context, rental *requestor.Rental, t pathtracer.Tile) error {
 		const guest = "/out/tile.ppm"
 		file := filepath.Join(work, strings.ReplaceAll(t.String(), ",", "-")+"-"+string(rental.Agreement)[:8])
-		bar := d.screen.tile(fmt.Sprintf("%-11s %s", t, rental.Offer.Name))
+		bar := d.screen.tile(fmt.Sprintf("tile %2d, %s", slices.Index(tiles, t)+1, rental.Offer.Name))
 		err := rental.Run(ctx, requestor.Process{Args: p.Args(t, guest), Outputs: map[string]string{guest: file}, Stdout: bar})
 		if err == nil {
 			err = d.draw(rental.Agreement, t, file)
