@@ -44,13 +44,17 @@ type life struct {
 
 	dead  atomic.Bool
 	death chan struct{}
+	full  atomic.Bool // nothing can be written down
 
 	mu   sync.Mutex
 	doom int  // changes until it is killed, 0 while nobody wants that
 	late bool // killed after that change instead of before it
 }
 
-var errDead = errors.New("the process was killed")
+var (
+	errDead = errors.New("the process was killed")
+	errFull = errors.New("database or disk is full")
+)
 
 // machine adds a machine with a running node and tokens.
 func (w *world) machine(name string) *machine {
@@ -160,7 +164,12 @@ func (l *life) Enter() error {
 }
 
 // Committing implements [sqlite.Tap].
-func (l *life) Committing() error { return l.count(false) }
+func (l *life) Committing() error {
+	if l.full.Load() {
+		return errFull
+	}
+	return l.count(false)
+}
 
 // Committed implements [sqlite.Tap].
 func (l *life) Committed() error { return l.count(true) }

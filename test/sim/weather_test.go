@@ -16,28 +16,34 @@ import (
 // alive then.
 func (w *world) weather(ctx context.Context) {
 	d := w.dice("weather")
-	for rest(ctx, d, 40*time.Second) {
+	for rest(ctx, d, 15*time.Second) {
 		m := w.machines[d.IntN(len(w.machines))]
-		switch d.IntN(6) {
+		switch d.IntN(7) {
 		case 0:
 			w.say(m.name, "is cut off")
 			w.sw.Isolate(m.port)
-			rest(ctx, d, 40*time.Second)
+			rest(ctx, d, 30*time.Second)
 			w.sw.Heal()
 		case 1:
 			w.partition(d)
-			rest(ctx, d, 40*time.Second)
+			rest(ctx, d, 30*time.Second)
 			w.sw.Heal()
 		case 2:
 			w.say("world", "the bank is on strike")
 			w.bank.strike.Store(true)
-			rest(ctx, d, 40*time.Second)
+			rest(ctx, d, 30*time.Second)
 			w.bank.strike.Store(false)
 		case 3:
 			s := w.sellers[d.IntN(len(w.sellers))]
 			s.stop()
 			w.pause(d, 10*time.Second)
 			s.start()
+		case 4:
+			w.say(m.name, "has a full disk")
+			l := m.alive()
+			l.full.Store(true)
+			rest(ctx, d, 20*time.Second)
+			l.full.Store(false)
 		default:
 			w.crash(ctx, d, m)
 		}
@@ -47,9 +53,10 @@ func (w *world) weather(ctx context.Context) {
 
 // partition cuts the network in two.
 func (w *world) partition(d *rand.Rand) {
-	var side []*p2ptest.Node
+	some := w.machines[d.IntN(len(w.machines))]
+	side := []*p2ptest.Node{some.port}
 	for _, m := range w.machines {
-		if chance(d, 0.5) {
+		if m != some && chance(d, 0.3) {
 			side = append(side, m.port)
 		}
 	}
