@@ -180,6 +180,29 @@ func (s *state) checkStates(d *disk, f *findings) {
 		if h.Telling != "" {
 			f.add("agreement %.8s: %s still tells %s after %d attempts", h.ID, d.name, h.Telling, h.Attempts)
 		}
+		d.checkNews(h, f)
+	}
+}
+
+// checkNews wants the agent to have been told once what its Agreement became.
+func (d *disk) checkNews(h *market.Handshake, f *findings) {
+	want := map[golem.AgreementEventType]int{}
+	switch h.State {
+	case golem.AgreementApproved:
+		want[golem.AgreementApprovedEvent] = 1
+	case golem.AgreementTerminated:
+		want[golem.AgreementApprovedEvent], want[golem.AgreementTerminatedEvent] = 1, 1
+	case golem.AgreementRejected:
+		want[golem.AgreementRejectedEvent] = 1
+	case golem.AgreementCancelled:
+		want[golem.AgreementCancelledEvent] = 1
+	}
+	for _, t := range []golem.AgreementEventType{
+		golem.AgreementApprovedEvent, golem.AgreementRejectedEvent, golem.AgreementCancelledEvent, golem.AgreementTerminatedEvent,
+	} {
+		if n := d.told(h.ID, t); n != want[t] {
+			f.add("agreement %.8s is %s at %s, whose agent was told %s %d times", h.ID, h.State, d.name, t, n)
+		}
 	}
 }
 
@@ -284,6 +307,9 @@ func (s *state) checkBooks(d *disk, f *findings) {
 
 // checkQueues wants nothing to wait for anything.
 func (d *disk) checkQueues(f *findings) {
+	if !d.errand.IsZero() {
+		f.add("%s has something to tell about proposals or agreements at %s", d.name, d.errand.Format(time.TimeOnly))
+	}
 	if d.untold > 0 {
 		f.add("%s has %d messages about payments to tell", d.name, d.untold)
 	}

@@ -26,7 +26,8 @@ func peaceful() (s *state, r, p *disk) {
 		h.ID, h.State, h.Approved = "agreement", golem.AgreementTerminated, at(10)
 		h.Demand.Node, h.Offer.Node = r.id, p.id
 		d.handshakes = append(d.handshakes, h)
-		d.news = append(d.news, market.AgreementEvent{Agreement: h.ID, Type: golem.AgreementTerminatedEvent, At: at(30)})
+		d.news = append(d.news, market.AgreementEvent{Agreement: h.ID, Type: golem.AgreementApprovedEvent, At: at(10)},
+			market.AgreementEvent{Agreement: h.ID, Type: golem.AgreementTerminatedEvent, At: at(30)})
 		a := &activity.Record{Confirmed: true}
 		a.ID, a.Agreement, a.Role, a.Owner, a.Peer, a.Created = "activity", h.ID, role, d.id, peer.id, at(20)
 		a.Status.State.Current = golem.ActivityTerminated
@@ -60,6 +61,9 @@ func TestChecksFail(t *testing.T) {
 		"parties that disagree":        {func(_ *state, r, _ *disk) { r.handshakes[0].State = golem.AgreementApproved }, `Approved at r, "Terminated" with the other party`},
 		"agreement in force":           {func(_ *state, r, p *disk) { r.handshakes[0].State, p.handshakes[0].State = "Approved", "Approved" }, "Approved at p"},
 		"something to tell":            {func(_ *state, r, _ *disk) { r.handshakes[0].Telling = market.TellTerminate }, "still tells terminate"},
+		"agent told twice":             {func(_ *state, r, _ *disk) { r.news = append(r.news, r.news[1]) }, "told AgreementTerminatedEvent 2 times"},
+		"agent not told":               {func(_ *state, _, p *disk) { p.news = p.news[1:] }, "told AgreementApprovedEvent 0 times"},
+		"errand left":                  {func(_ *state, _, p *disk) { p.errand = time.Unix(50, 0) }, "p has something to tell"},
 		"activity without agreement":   {func(_ *state, _, p *disk) { p.activities[0].Agreement = "other" }, "p has no approved agreement"},
 		"activity too early":           {func(_ *state, _, p *disk) { p.activities[0].Created = time.Unix(9, 0) }, "before the agreement was approved"},
 		"activity too late":            {func(_ *state, _, p *disk) { p.activities[0].Created = time.Unix(31, 0) }, "after the agreement had ended"},

@@ -27,6 +27,7 @@ type disk struct {
 
 	handshakes  []*market.Handshake
 	news        []market.AgreementEvent
+	errand      time.Time // when the market tells something next, zero for never
 	activities  []*activity.Record
 	books       []payment.Agreement
 	allocations []golem.Allocation
@@ -72,6 +73,9 @@ func (d *disk) readMarket(ctx context.Context, m *machine) error {
 		d.handshakes = append(d.handshakes, h)
 	}
 	if d.news, err = m.disk.Market().AgreementEvents(ctx, market.EventQuery{Owner: d.id, Max: all}); err != nil {
+		return err
+	}
+	if d.errand, err = m.disk.Market().NextErrand(ctx); err != nil {
 		return err
 	}
 	d.activities, err = m.disk.Activity().OwnedActivities(ctx, d.id, "")
@@ -122,6 +126,16 @@ func (s *state) disk(id golem.NodeID) *disk {
 		}
 	}
 	return &disk{name: "nobody"}
+}
+
+// told counts what the agent of a party was told about an Agreement.
+func (d *disk) told(id golem.AgreementID, t golem.AgreementEventType) (n int) {
+	for _, e := range d.news {
+		if e.Agreement == id && e.Type == t {
+			n++
+		}
+	}
+	return n
 }
 
 // ended returns when an Agreement was terminated, as its party knows; zero where it

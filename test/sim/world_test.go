@@ -124,6 +124,7 @@ func (w *world) settle() {
 		s := w.look()
 		w.wrong(s.violations())
 		if open = s.unsettled(); len(open) == 0 {
+			w.must(w.bank.Audit(w.ctx))
 			return
 		}
 	}
