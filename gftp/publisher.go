@@ -114,6 +114,15 @@ func (p *Publisher) Failure(u URL) error {
 	return own.slot.failure()
 }
 
+// Received reports whether a whole file was uploaded to the slot at u and is in
+// its place.
+func (p *Publisher) Received(u URL) bool {
+	p.mu.Lock()
+	own := p.open[u.Name]
+	p.mu.Unlock()
+	return own != nil && own.slot != nil && own.slot.received()
+}
+
 // Close withdraws what was published or opened as u, or returns ErrNotFound. An
 // unfinished upload is dropped.
 func (p *Publisher) Close(u URL) error {

@@ -48,6 +48,13 @@ func (s *slot) failure() error {
 	return s.failed
 }
 
+// received reports whether a file was finished.
+func (s *slot) received() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hash != ""
+}
+
 // write stores a chunk.
 func (s *slot) write(c wire.GftpChunk) error {
 	if len(c.Content) > maxChunk || c.Offset > maxUpload {

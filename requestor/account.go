@@ -64,8 +64,11 @@ func (a *account) judgeNote(n *golem.DebitNote, now time.Time) error {
 	if !a.accepted.Less(n.Total) {
 		return nil
 	}
-	if a.faulty {
+	switch {
+	case a.faulty:
 		return golem.Errorf(golem.ErrForbidden, "the provider has failed; what was accepted before is paid")
+	case a.begun.IsZero():
+		return golem.Errorf(golem.ErrInvalid, "nothing was used")
 	}
 	used, err := a.bound(now)
 	if err != nil {
@@ -77,7 +80,7 @@ func (a *account) judgeNote(n *golem.DebitNote, now time.Time) error {
 			return golem.Errorf(golem.ErrInvalid, "usage %s does not fit the %d counters agreed on", clip(string(n.Usage)), len(used))
 		}
 		for i, most := range used {
-			if claimed[i] > most {
+			if claimed[i] > most && a.offer.Pricing.Prices[i] > 0 {
 				return golem.Errorf(golem.ErrInvalid, "usage of %v for %s is more than the %v that is possible", claimed[i], a.offer.Counters[i], most)
 			}
 		}

@@ -65,8 +65,13 @@ func TestJudgeNote(t *testing.T) {
 		{name: "of another activity", note: other(note("0.7", "[100,50]"), func(n *golem.DebitNote) { n.Activity = "y" }), want: golem.ErrInvalid},
 		{name: "while the activity is created", note: note("0.5", "[0,0]"), edit: func(a *account) { a.activity = "" }},
 		{name: "after it has ended", note: note("0.7", "[100,50]"), edit: func(a *account) { a.ended = epoch.Add(50 * time.Second) }, want: golem.ErrInvalid},
+		{name: "a counter without a price grows as it likes", note: note("0.7", "[100,50,1e9]"), edit: func(a *account) {
+			a.offer.Counters = append(a.offer.Counters, "golem.usage.network.in-mib")
+			a.offer.Pricing.Prices = append(a.offer.Pricing.Prices, 0)
+		}},
 		{name: "of a provider that failed", note: note("0.7", "[100,50]"), edit: func(a *account) { a.faulty = true }, want: golem.ErrForbidden},
 		{name: "accepted before it failed", note: note("0.7", "[100,50]"), edit: func(a *account) { a.faulty, a.accepted = true, amount(t, "0.7") }},
+		{name: "the price of beginning, before that was asked for", note: note("0.5", ""), edit: func(a *account) { a.begun = time.Time{} }, want: golem.ErrInvalid},
 		{name: "before anything was asked for", note: note("0.6", ""), edit: func(a *account) { a.begun = time.Time{} }, want: golem.ErrInvalid},
 	}
 	for _, test := range tests {

@@ -208,7 +208,9 @@ func (t *tender) agree(ctx context.Context, x *lead) (golem.AgreementID, error) 
 	if err != nil {
 		return "", err
 	}
-	t.r.purse.open(&account{agreement: id, offer: x.Candidate, platform: t.r.account.Platform, limit: t.r.allowed(&t.order)})
+	offer := x.Candidate
+	offer.Properties = nil // accounts are kept until the end
+	t.r.purse.open(&account{agreement: id, offer: offer, platform: t.r.account.Platform, limit: t.r.allowed(&t.order)})
 	if err = t.r.api.ConfirmAgreement(ctx, id, t.r.session); err == nil {
 		err = t.r.api.WaitForApproval(ctx, id, approveTime)
 	}

@@ -42,7 +42,13 @@ func (r *Rental) execute(ctx context.Context, s *script) error {
 	}
 	r.ready = true
 	b := &batch{rental: r, id: id, steps: s.steps, written: make([][2]int, len(s.steps))}
-	return b.follow(ctx)
+	if err := b.follow(ctx); err != nil {
+		return err
+	}
+	if file := s.missing(); file != "" {
+		return r.blame(golem.Errorf(golem.ErrUnavailable, "it says that it has sent %s, which has not arrived", file))
+	}
+	return nil
 }
 
 // notSent returns what it means that a batch could not be handed over. Unless
@@ -326,8 +332,8 @@ func (b *batch) writeRest(i, stream int, whole golem.Output) error {
 func exitCode(message *string) int {
 	code := -1
 	if message != nil {
-		if _, err := fmt.Sscanf(*message, "ExeScript command exited with code %d", &code); err != nil {
-			return -1
+		if _, err := fmt.Sscanf(*message, "ExeScript command exited with code %d", &code); err != nil || code == 0 {
+			return -1 // it has failed, whatever the code
 		}
 	}
 	return code

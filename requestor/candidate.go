@@ -12,7 +12,7 @@ import (
 // Candidate is an Offer that could be rented from, as an [Order] sees it.
 type Candidate struct {
 	Provider golem.NodeID
-	Name     string // as the Provider says
+	Name     string // as the Provider says, in printable characters
 	Runtime  string
 	Version  string // of the Runtime
 	Threads  int
@@ -43,9 +43,10 @@ func read(provider golem.NodeID, properties json.RawMessage) (Candidate, error) 
 		return c, golem.Errorf(golem.ErrInvalid, "its properties cannot be read: %w", err)
 	}
 	c.Properties = set
-	c.Name, _ = set.String("golem.node.id.name")
-	c.Runtime, _ = set.String("golem.runtime.name")
-	c.Version, _ = set.String("golem.runtime.version")
+	name, _ := set.String("golem.node.id.name")
+	runtime, _ := set.String("golem.runtime.name")
+	version, _ := set.String("golem.runtime.version")
+	c.Name, c.Runtime, c.Version = clip(name), clip(runtime), clip(version)
 	c.Memory, _ = set.Float("golem.inf.mem.gib")
 	c.Storage, _ = set.Float("golem.inf.storage.gib")
 	threads, _ := set.Int("golem.inf.cpu.threads")
@@ -124,5 +125,5 @@ func (c *Candidate) name() string {
 	if c.Name == "" {
 		return c.Provider.String()
 	}
-	return clip(c.Name)
+	return c.Name
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/golem-go/golem"
 )
@@ -107,14 +108,23 @@ func nameOf(name string, id golem.NodeID) string {
 	if name == "" {
 		return id.String()
 	}
-	return clip(name) + " (" + id.String()[:10] + "…)"
+	return name + " (" + id.String()[:10] + "…)"
 }
 
-// clip shortens foreign text for use in an error.
+// clip shortens foreign text and makes it one line without effect on terminals.
 func clip(s string) string {
 	const most = 200
-	if len(s) <= most {
-		return s
+	more := ""
+	if len(s) > most {
+		s, more = s[:most], "…"
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return -1
+	}, strings.ToValidUTF8(s, "")) + more
 }

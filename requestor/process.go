@@ -98,6 +98,7 @@ type step struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	trouble func() error // of this machine with what is copied to it; nil where nothing is
+	arrived func() bool  // what is copied here; nil where nothing is
 }
 
 func (s *script) release() {
@@ -165,13 +166,26 @@ func (s *script) download(ctx context.Context, r *Rental, from, to string) error
 	}
 	s.releases = append(s.releases, func() { _ = files.Close(slot) })
 	s.transfer(Fetching, from, container(from), slot.String())
-	s.steps[len(s.steps)-1].trouble = func() error {
+	last := &s.steps[len(s.steps)-1]
+	last.arrived = func() bool { return files.Received(slot) }
+	last.trouble = func() error {
 		if err := files.Failure(slot); err != nil {
 			return golem.Errorf(golem.ErrExhausted, "%s cannot be written: %w", to, err)
 		}
 		return nil
 	}
 	return nil
+}
+
+// missing returns what should have been copied here and was not, "" for nothing.
+// That a Provider says it has sent a file does not make it arrive.
+func (s *script) missing() string {
+	for i := range s.steps {
+		if arrived := s.steps[i].arrived; arrived != nil && !arrived() {
+			return s.steps[i].what
+		}
+	}
+	return ""
 }
 
 // checkTarget says what keeps a file from appearing at path, as long as nothing

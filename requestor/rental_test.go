@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,24 @@ func TestWrongHash(t *testing.T) {
 		wantBlame(t, err)
 		if _, err := os.Stat(to); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("a file with the wrong hash has appeared: %v", err)
+		}
+	})
+}
+
+// TestFileNotSent buys from a Provider who says that a file was sent which was not.
+func TestFileNotSent(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.sell("miser", manners{keeps: true})
+		r := w.connect(nil)
+		defer r.Close()
+		rental, err := r.Rent(t.Context(), order())
+		w.must(err)
+		to := filepath.Join(t.TempDir(), "to")
+		w.must(os.WriteFile(to, []byte("of another day"), 0o600))
+		err = rental.Run(t.Context(), requestor.Process{Path: "write", Args: []string{"/out/x", "text"}, Outputs: map[string]string{"/out/x": to}})
+		wantBlame(t, err)
+		if !strings.Contains(fmt.Sprint(err), "/out/x") {
+			t.Errorf("got %v, want the name of the file", err)
 		}
 	})
 }

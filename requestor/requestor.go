@@ -158,13 +158,13 @@ func (r *Requestor) Account() golem.Account { return r.account }
 // Node returns the client of the node, for whatever this package does not offer.
 func (r *Requestor) Node() *client.Client { return r.api }
 
-// closeTimeout bounds Close.
+// closeTimeout bounds Close, except for giving the budget back.
 const closeTimeout = 15 * time.Second
 
 // Close ends all rentals that are not closed yet, without waiting for their
 // Invoices, and gives back whatever is reserved: the budget that was not spent,
 // published files, Demands. What has been accepted is paid by the node. Close
-// needs no context: it works after an interrupt too, and takes 15 seconds at
+// needs no context: it works after an interrupt too, and takes 20 seconds at
 // most.
 func (r *Requestor) Close() error {
 	r.mu.Lock()
@@ -184,7 +184,10 @@ func (r *Requestor) Close() error {
 	}
 	closing.Wait()
 	r.work.Wait()
-	return errors.Join(r.purse.release(ctx, r.api), r.files.close())
+	// However long the rest took, the budget is given back.
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(r.ctx), callTime)
+	defer cancelLast()
+	return errors.Join(r.purse.release(last, r.api), r.files.close())
 }
 
 // enter notes that something begins that Close must wait for, until the returned
