@@ -10,6 +10,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"github.com/golem-go/golem"
+	"github.com/golem-go/golem/wire"
 )
 
 // canonical returns the bytes a payer signs: the canonical JSON (RFC 8785) of
@@ -65,6 +66,22 @@ func attested(v golem.Verifier, p *golem.Payment, sig, signed []byte) error {
 		return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: not made by %s", p.Payer)
 	}
 	return nil
+}
+
+// ownsWallet checks that the payer may speak for the address the tokens came
+// from. Transfers are public and an Agreement names any address as its payer's:
+// without this a Requestor could claim what another one has paid.
+func ownsWallet(v golem.Verifier, m *wire.SignedPayment) error {
+	if m.PayerAddr == m.Payer.Address() {
+		return nil
+	}
+	if len(m.Wallet) == len(golem.Signature{}) {
+		signer, err := v.Recover(digest(m.SignedBytes), golem.Signature(m.Wallet))
+		if err == nil && signer.Address() == m.PayerAddr {
+			return nil
+		}
+	}
+	return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: %s pays from %s, which has not signed the payment too", m.Payer, m.PayerAddr)
 }
 
 // samePayment compares two payments but for their Allocations.

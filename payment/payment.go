@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/golem-go/golem"
+	"github.com/golem-go/golem/wire"
 )
 
 // Payment is a Payment in the books of one side.
@@ -87,9 +89,23 @@ func (s *Service) signed(ctx context.Context, k PaymentKey) (p Payment, err erro
 	})
 }
 
-// receive books a Payment of another node for one of ours. sig is nil for nodes
-// that cannot sign; the driver's proof is required of all.
-func (s *Service) receive(ctx context.Context, from golem.NodeID, in golem.Payment, sig, signed []byte) error {
+// signedByWallet returns the signature by which the address a Payment came from
+// says that the payer speaks for it; nil where that is the payer's own.
+func (s *Service) signedByWallet(ctx context.Context, p *Payment) ([]byte, error) {
+	if p.PayerAddr == p.Owner.Address() {
+		return nil, nil
+	}
+	sig, err := s.cfg.Signer.Sign(ctx, golem.NodeID(p.PayerAddr), digest(p.SignedBytes))
+	if err != nil {
+		return nil, fmt.Errorf("payment %s: %w", p.ID, err)
+	}
+	return sig[:], nil
+}
+
+// receive books a Payment of another node for one of ours. The signature is nil
+// for nodes that cannot sign; the driver's proof is required of all.
+func (s *Service) receive(ctx context.Context, from golem.NodeID, m wire.SignedPayment) error {
+	in, sig, signed := m.Payment, m.Signature, m.SignedBytes
 	if err := s.plausible(from, &in); err != nil {
 		return err
 	}
@@ -102,6 +118,9 @@ func (s *Service) receive(ctx context.Context, from golem.NodeID, in golem.Payme
 		}
 	} else if s.cfg.RefuseUnsigned {
 		return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: this node wants signed payments")
+	}
+	if err := ownsWallet(s.cfg.Verifier, &m); err != nil {
+		return err
 	}
 	transfer, err := s.proven(ctx, &in)
 	if err != nil {
@@ -212,7 +231,7 @@ func (w *sheet) credit(p Payment, t Transfer) error {
 			return err
 		}
 		addPaid(&a.Totals, l.Amount)
-		touched = append(touched, a)
+		touched = include(touched, a)
 	}
 	for _, l := range p.Activities {
 		act, err := w.activities.get(ActivityKey{p.Side, l.Activity}, w.r.Activity)
@@ -229,7 +248,7 @@ func (w *sheet) credit(p Payment, t Transfer) error {
 		addPaid(&act.Totals, l.Amount)
 		addPaid(&a.Totals, l.Amount)
 		act.Updated = w.now
-		touched = append(touched, a)
+		touched = include(touched, a)
 	}
 	for _, a := range touched {
 		a.Updated = w.now
@@ -241,6 +260,15 @@ func (w *sheet) credit(p Payment, t Transfer) error {
 		}
 	}
 	return nil
+}
+
+// include adds a unless it is there: a Payment with a thousand parts for one
+// Agreement is to be no more work than one with a single part.
+func include(as []*Agreement, a *Agreement) []*Agreement {
+	if slices.Contains(as, a) {
+		return as
+	}
+	return append(as, a)
 }
 
 // addPaid adds a payment on the Provider's side. Who pays has accepted, even if

@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"context"
 	"crypto/sha3"
 	"encoding/base64"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,13 +155,20 @@ func newPaid(w *world, t terms) *paid {
 	return &paid{d, w, inv, ps[0]}
 }
 
-// sign signs a payment as an identity of the world would.
+// sign signs a payment as an identity of the world would, and as the wallet it
+// is from.
 func (pd *paid) sign(p golem.Payment, by golem.NodeID) wire.SignedPayment {
 	text, err := payment.Canonical(&p)
 	pd.w.must(err)
 	sig, err := pd.w.keys.Sign(pd.w.t.Context(), by, sha3.Sum256(text))
 	pd.w.must(err)
-	return wire.SignedPayment{Payment: p, Signature: sig[:], SignedBytes: text}
+	m := wire.SignedPayment{Payment: p, Signature: sig[:], SignedBytes: text}
+	if p.PayerAddr != p.Payer.Address() {
+		wallet, err := pd.w.keys.Sign(pd.w.t.Context(), golem.NodeID(p.PayerAddr), sha3.Sum256(text))
+		pd.w.must(err)
+		m.Wallet = wallet[:]
+	}
+	return m
 }
 
 // submit sends a payment from an identity of the Requestor's node.
@@ -267,6 +276,97 @@ func TestTransferIsUsedOnceByAllIdentities(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 		w.audit(pd.requestor, pd.provider)
+	})
+}
+
+// TestTransferOfAnotherIsNotClaimed agrees on the address of another Requestor as
+// one's own and claims what that one has paid, which all can see.
+func TestTransferOfAnotherIsNotClaimed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		pd := newPaid(w, terms{})
+		thief := w.node(1, nil)
+		e := w.agree(thief, pd.provider, 1, terms{payer: pd.rid.Address().String()})
+		inv := e.invoice(tokens(4))
+		p := pd.p.Payment.Public()
+		p.ID, p.Payer, p.Agreements[0].Agreement = golem.NewPaymentID(), thief.id, e.id
+		signed := pd.sign(p, thief.id)
+		signed.Wallet = nil
+		twice := signed
+		twice.Wallet = signed.Signature
+		other := signed
+		other.Wallet = pd.p.Signature // the owner's, of what it has paid for itself
+		for name, m := range map[string]wire.SignedPayment{"without the wallet": signed, "with the payer's": twice, "with another payment's": other} {
+			if _, err := wire.SendPayment.Call(t.Context(), thief.bus, thief.id, e.pid, m); !errors.Is(err, golem.ErrInvalid) || !strings.Contains(err.Error(), "which has not signed the payment too") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := wire.SendPaymentV1.Call(t.Context(), thief.bus, thief.id, e.pid, wire.PaymentV1{Payment: p}); !errors.Is(err, golem.ErrInvalid) {
+			t.Errorf("unsigned: %v", err)
+		}
+		if _, at := e.statuses(payment.Invoice, string(inv)); at == golem.DocumentSettled {
+			t.Error("the thief's invoice is settled")
+		}
+		time.Sleep(time.Minute)
+		pd.both(payment.Invoice, string(pd.inv), golem.DocumentSettled)
+		w.audit(pd.requestor, pd.provider)
+	})
+}
+
+// TestPaidFromAnotherWallet pays from the address of another identity of the node.
+func TestPaidFromAnotherWallet(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(2, nil), w.node(1, nil)
+		wallet := r.ids[1].Address()
+		d := w.agree(r, p, 1, terms{payer: wallet.String()})
+		al, err := r.Allocate(t.Context(), r.id, payment.NewAllocation{Platform: local.Platform, Address: wallet, Total: tokens(10)})
+		w.must(err)
+		inv := d.invoice(tokens(4))
+		w.must(d.acceptInvoice(inv, tokens(4), al.ID))
+		time.Sleep(time.Minute)
+		d.both(payment.Invoice, string(inv), golem.DocumentSettled)
+		w.audit(r, p)
+	})
+}
+
+// counting is a store that counts how often the open documents of an Agreement
+// are read.
+type counting struct {
+	payment.Store
+	reads atomic.Int64
+}
+
+func (c *counting) Step(ctx context.Context, f func(payment.Reader) (payment.Change, error)) error {
+	return c.Store.Step(ctx, func(r payment.Reader) (payment.Change, error) { return f(countingReader{r, c}) })
+}
+
+type countingReader struct {
+	payment.Reader
+	c *counting
+}
+
+func (r countingReader) OpenDocumentsOf(k payment.AgreementKey) ([]payment.Document, error) {
+	r.c.reads.Add(1)
+	return r.Reader.OpenDocumentsOf(k)
+}
+
+// TestManyPartsForOneAgreement sends a Payment in as many parts as there may be.
+func TestManyPartsForOneAgreement(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		pd := newPaid(w, terms{})
+		store := &counting{}
+		pd.provider.kill()
+		pd.provider.config = func(c *payment.Config) { store.Store, c.Store = c.Store, store }
+		pd.provider.start()
+		p := pd.p.Payment.Public()
+		p.ID, p.Agreements = golem.NewPaymentID(), nil
+		for range 5000 {
+			p.Agreements = append(p.Agreements, golem.AgreementPayment{Agreement: pd.id, Amount: golem.Units(1)})
+		}
+		w.must(pd.submit(pd.rid, pd.sign(p, pd.rid)))
+		if n := store.reads.Load(); n != 1 {
+			t.Errorf("open documents read %d times", n)
+		}
+		w.audit(pd.provider)
 	})
 }
 

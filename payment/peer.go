@@ -214,11 +214,11 @@ func (s *Service) onPayment(ctx context.Context, from gsb.Peer, m wire.SignedPay
 	if m.Signature == nil {
 		m.Signature = []byte{} // which no signature is
 	}
-	return ack, s.receive(ctx, from.Node, m.Payment, m.Signature, m.SignedBytes)
+	return ack, s.receive(ctx, from.Node, m)
 }
 
 func (s *Service) onPaymentV1(ctx context.Context, from gsb.Peer, m wire.PaymentV1) (wire.PaymentAck, error) {
-	return ack, s.receive(ctx, from.Node, m.Payment, nil, nil)
+	return ack, s.receive(ctx, from.Node, wire.SignedPayment{Payment: m.Payment})
 }
 
 // onSync takes each part by itself: one that is refused does not spoil the

@@ -126,7 +126,11 @@ func rejection(d *Document) golem.Rejection {
 
 func (s *Service) signedPayment(ctx context.Context, m *Message) (wire.SignedPayment, error) {
 	p, err := s.signed(ctx, PaymentKey{Side{m.Owner, golem.Requestor}, golem.PaymentID(m.Ref)})
-	return wire.SignedPayment{Payment: p.Payment.Public(), Signature: p.Signature, SignedBytes: p.SignedBytes}, err
+	if err != nil {
+		return wire.SignedPayment{}, err
+	}
+	wallet, err := s.signedByWallet(ctx, &p)
+	return wire.SignedPayment{Payment: p.Payment.Public(), Signature: p.Signature, SignedBytes: p.SignedBytes, Wallet: wallet}, err
 }
 
 // syncs reports whether a message has a place in [wire.PaymentSync].

@@ -219,9 +219,7 @@ func (w *sheet) settle(o *OrderRecord, st Settlement) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(touched, a) {
-			touched = append(touched, a)
-		}
+		touched = include(touched, a)
 	}
 	for _, a := range touched {
 		if err := w.settleDocuments(a); err != nil {

@@ -111,6 +111,11 @@ type SignedPayment struct {
 	golem.Payment `flex:",flatten"`
 	Signature     []byte `flex:"signature"`
 	SignedBytes   []byte `flex:"signed_bytes"`
+
+	// Wallet is the signature over SignedBytes by PayerAddr, where that is not
+	// the address of the payer itself; an extension, without which transfers of
+	// others could be claimed. Empty otherwise.
+	Wallet []byte `flex:"wallet_signature,omitempty"`
 }
 
 // PaymentV1 is the body of [SendPaymentV1].
