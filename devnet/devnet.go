@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,7 +22,6 @@ type Config struct {
 	Providers int      // nodes that sell; 0 is 2
 	Subnet    string   // market the nodes trade on; "" is "public", everybody's
 	Env       []string // for all processes; nil for this process's own, less what configures one node
-	Output    io.Writer
 }
 
 // Node is how to reach one node of the network.

@@ -66,7 +66,7 @@ func listAgreements(ctx context.Context, cl *client.Client, state golem.Agreemen
 	}
 	slices.SortFunc(entries, func(a, b client.AgreementEntry) int { return b.Created.Compare(a.Created) })
 	as := []listedAgreement{}
-	for _, e := range entries[:min(len(entries), most)] {
+	for _, e := range entries[:max(0, min(len(entries), most))] {
 		ag, err := cl.Agreement(ctx, e.ID)
 		if err != nil {
 			return nil, err
@@ -117,7 +117,7 @@ func describeAgreement(w io.Writer, ag *golem.Agreement) {
 	}
 	fmt.Fprintf(w, "signed     proposed %s, approved %s, committed %s\n\noffer      %s\n           %s\ndemand     %s\n           %s\n",
 		signed(ag.Signatures.Proposed), signed(ag.Signatures.Approved), signed(ag.Signatures.Committed),
-		ag.Offer.Properties, ag.Offer.Constraints, ag.Demand.Properties, ag.Demand.Constraints)
+		oneLine(ag.Offer.Properties), oneLine(ag.Offer.Constraints), oneLine(ag.Demand.Properties), oneLine(ag.Demand.Constraints))
 }
 
 // signed says whether a step of the handshake carries a real signature.

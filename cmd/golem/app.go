@@ -58,13 +58,13 @@ func (a *app) exitCode(err error) int {
 	case errors.As(err, &exit):
 		return exit.code
 	case errors.As(err, &usage):
-		fmt.Fprintf(a.stderr, "golem: %v\n", err)
+		fmt.Fprintf(a.stderr, "golem: %s\n", printable(err.Error()))
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.stderr, "golem: interrupted")
 		return exitFailed
 	}
-	fmt.Fprintf(a.stderr, "golem: %v\n", err)
+	fmt.Fprintf(a.stderr, "golem: %s\n", printable(err.Error()))
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "       %s\n", hint)
 	}
@@ -176,7 +176,7 @@ func (a *app) log() (*slog.Logger, error) {
 	if a.logJSON {
 		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})), nil
 	}
-	return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{
 		Level: level, TimeFormat: time.DateTime + ".000", NoColor: !isTerminal(a.stderr),
 	})), nil
 }

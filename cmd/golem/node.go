@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -66,11 +67,13 @@ func (a *app) runNode(ctx context.Context, o nodeOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ran := make(chan error, 1)
-	go func() { ran <- n.Run(ctx) }()
+	go func() {
+		ran <- n.Run(ctx)
+		cancel(nil) // a node that has ended does not become ready
+	}()
 	if err := a.nodeReady(ctx, n, o); err != nil {
-		cancel(err)
-		<-ran
-		return err
+		cancel(nil)
+		return cmp.Or(<-ran, err)
 	}
 	return <-ran
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -44,7 +46,11 @@ func rows(w io.Writer, header []any, lines [][]any, right ...string) {
 	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
 	t.AppendHeader(header)
 	for _, l := range lines {
-		t.AppendRow(l)
+		row := make([]any, len(l))
+		for i, cell := range l {
+			row[i] = oneLine(fmt.Sprint(cell))
+		}
+		t.AppendRow(row)
 	}
 	var configs []table.ColumnConfig
 	for _, name := range right {
@@ -53,6 +59,23 @@ func rows(w io.Writer, header []any, lines [][]any, right ...string) {
 	t.SetColumnConfigs(configs)
 	t.Render()
 }
+
+// printable returns s without the characters that make terminals do something:
+// much of what is printed was written by others. Line breaks stay.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return -1
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+// oneLine is printable, without line breaks.
+func oneLine(s string) string { return strings.ReplaceAll(printable(s), "\n", " ") }
 
 // short returns the beginning of an id, enough to tell it from its neighbours.
 func short[T ~string](id T) string {

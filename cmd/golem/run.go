@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,9 +105,9 @@ func (a *app) buyRun(ctx context.Context, c *connection, o runOptions) (err erro
 	}
 	tell := newTeller(a, o.quiet)
 	order.Progress = tell.progress
-	process.Stdout, process.Stderr = a.stdout, a.stderr
+	process.Stdout, process.Stderr = tell.beside(a.stdout), tell.beside(a.stderr)
 	if a.json {
-		process.Stdout = a.stderr
+		process.Stdout = process.Stderr
 	}
 	rental, err := r.Rent(ctx, order)
 	if err != nil {
@@ -221,6 +222,7 @@ func (a *app) reportRun(tell *teller, b requestor.Bill, ran, closed error) error
 	var exit *requestor.ExitError
 	if errors.As(ran, &exit) {
 		report.ExitCode = exit.Code
+		report.Problem = cmp.Or(report.Problem, stopped(exit))
 	} else if ran != nil {
 		report.ExitCode, report.Problem = exitFailed, ran.Error()
 	}
@@ -231,10 +233,22 @@ func (a *app) reportRun(tell *teller, b requestor.Bill, ran, closed error) error
 	} else {
 		tell.line("%s: %s %s, invoice %s", b.Name, b.Cost, strings.ToUpper(b.Platform.Token), strings.ToLower(string(b.Status)))
 	}
-	if exit != nil {
+	if exit != nil && exit.Code > 0 && exit.Code <= mostExitCode {
 		return exitError{exit.Code}
 	}
 	return errors.Join(ran, closed)
+}
+
+// mostExitCode is the greatest exit status a process can have: of greater ones
+// systems keep a part, which may be 0.
+const mostExitCode = 255
+
+// stopped says why a program has no exit code of its own.
+func stopped(e *requestor.ExitError) string {
+	if e.Code < 0 {
+		return e.Error()
+	}
+	return ""
 }
 
 // survey says who would be asked.
@@ -271,49 +285,6 @@ func (a *app) survey(ctx context.Context, r *requestor.Requestor, o requestor.Or
 		}
 		rows(w, []any{"asked", "provider", "id", "runtime", "at most", "why not"}, lines, "asked", "at most")
 	})
-}
-
-// teller tells a person at a terminal what is going on, on one line that is
-// replaced, and nobody else.
-type teller struct {
-	w       io.Writer
-	on      bool
-	written bool
-}
-
-func newTeller(a *app, quiet bool) *teller {
-	return &teller{w: a.stderr, on: !quiet && isTerminal(a.stderr)}
-}
-
-func (t *teller) progress(p requestor.Progress) {
-	if !t.on {
-		return
-	}
-	text := p.Text
-	if p.Provider != "" {
-		text = p.Provider + ": " + text
-	}
-	if p.Total > 0 {
-		text += fmt.Sprintf(" %d %%", 100*p.Done/p.Total)
-	}
-	fmt.Fprintf(t.w, "\r\x1b[K%s", text)
-	t.written = true
-}
-
-// clear removes the line, before the program prints.
-func (t *teller) clear() {
-	if t.written {
-		fmt.Fprint(t.w, "\r\x1b[K")
-		t.written = false
-	}
-}
-
-// line leaves a line behind.
-func (t *teller) line(format string, args ...any) {
-	t.clear()
-	if t.on {
-		fmt.Fprintf(t.w, format+"\n", args...)
-	}
 }
 
 // checkModule says what is wrong with a program before any money is spent. A

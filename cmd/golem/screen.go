@@ -28,6 +28,8 @@ func newScreen(w io.Writer) *screen { return &screen{w: w} }
 
 // begin shows bars, if anybody can see them.
 func (s *screen) begin(total int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.total, s.told = total, time.Now()
 	if !isTerminal(s.w) {
 		return
@@ -43,9 +45,10 @@ func (s *screen) begin(total int) {
 	style.Visibility.Value = false
 	s.bars.SetStyle(style)
 	s.over = make(chan struct{})
+	bars := s.bars
 	go func() {
 		defer close(s.over)
-		s.bars.Render()
+		bars.Render()
 	}()
 }
 
