@@ -54,6 +54,9 @@ func attested(v golem.Verifier, p *golem.Payment, sig, signed []byte) error {
 	if len(sig) != len(golem.Signature{}) {
 		return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: %d bytes, want %d", len(sig), len(golem.Signature{}))
 	}
+	if len(signed) > maxSigned {
+		return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: over %d bytes, at most %d", len(signed), maxSigned)
+	}
 	var claim golem.Payment
 	if err := json.Unmarshal(signed, &claim); err != nil {
 		return golem.Errorf(golem.ErrInvalid, "Invalid payment signature: signed bytes: %w", err)

@@ -51,6 +51,9 @@ const (
 	maxID         = 128
 	maxUsage      = 16 << 10
 	maxActivities = 1000
+	maxInvoices   = 100      // of an Agreement: each one is compared with all
+	maxSigned     = 2 << 20  // bytes of what a payer signs
+	maxProof      = 16 << 10 // characters of a proof
 )
 
 // Key returns the name of the document.
@@ -137,10 +140,16 @@ func (d *Document) same(o *Document) bool {
 
 // validate checks what another node has sent for size and form.
 func (d *Document) validate() error {
+	if err := named(d.ID); err != nil {
+		return err
+	}
+	if d.Previous != "" {
+		if err := named(string(d.Previous)); err != nil {
+			return err
+		}
+	}
 	switch {
-	case d.ID == "" || len(d.ID) > maxID:
-		return golem.Errorf(golem.ErrInvalid, "id of %d characters, want 1 to %d", len(d.ID), maxID)
-	case len(d.Previous) > maxID, len(d.Activity) > maxID, len(d.Agreement) > maxID:
+	case len(d.Activity) > maxID, len(d.Agreement) > maxID:
 		return golem.Errorf(golem.ErrInvalid, "an id is longer than %d characters", maxID)
 	case len(d.Usage) > maxUsage:
 		return golem.Errorf(golem.ErrInvalid, "usage vector of %d bytes, at most %d", len(d.Usage), maxUsage)
@@ -161,6 +170,20 @@ func (d *Document) validate() error {
 		}
 	}
 	return sane(d.Amount)
+}
+
+// named checks an id that another node has made up. Agents put it into paths of
+// the API, where "../" or "?" would lead them to something else.
+func named(id string) error {
+	if id == "" || len(id) > maxID {
+		return golem.Errorf(golem.ErrInvalid, "id of %d characters, want 1 to %d", len(id), maxID)
+	}
+	for _, c := range []byte(id) {
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return golem.Errorf(golem.ErrInvalid, "id %q: want letters, digits, - and _ only", id)
+		}
+	}
+	return nil
 }
 
 // dated refuses times that no clock shows, some of which cannot be written down.

@@ -105,6 +105,15 @@ func (w *sheet) bill(a *Agreement, d Document) error {
 	if d.Kind == Invoice && d.Amount.Less(a.Due) {
 		return golem.Errorf(golem.ErrInvalid, "Requested amount for agreement cannot be lowered: %s is due already, the invoice is about %s", a.Due, d.Amount)
 	}
+	if d.Kind == Invoice {
+		others, err := w.invoices(a)
+		if err != nil {
+			return err
+		}
+		if len(others) >= maxInvoices {
+			return golem.Errorf(golem.ErrInvalid, "agreement %s has %d invoices already, which is the most", a.ID, len(others))
+		}
+	}
 	d.Updated = w.now
 	w.documents.add(d.Key(), d)
 	for _, id := range d.Activities {

@@ -139,8 +139,8 @@ func (s *Service) plausible(from golem.NodeID, p *golem.Payment) error {
 	switch {
 	case p.Payer != from:
 		return golem.Errorf(golem.ErrInvalid, "Invalid payer ID: payment of %s sent by %s", p.Payer, from)
-	case p.ID == "" || len(p.ID) > maxID:
-		return golem.Errorf(golem.ErrInvalid, "payment id of %d characters, want 1 to %d", len(p.ID), maxID)
+	case len(p.Details) > maxProof:
+		return golem.Errorf(golem.ErrInvalid, "details of the payment have %d characters, at most %d", len(p.Details), maxProof)
 	case len(p.Agreements)+len(p.Activities) > maxLines:
 		return golem.Errorf(golem.ErrInvalid, "payment of %d parts, at most %d", len(p.Agreements)+len(p.Activities), maxLines)
 	case p.Amount.Less(p.Sum()):
@@ -158,7 +158,7 @@ func (s *Service) plausible(from golem.NodeID, p *golem.Payment) error {
 			return golem.Errorf(golem.ErrInvalid, "payment for activity %s is zero", l.Activity)
 		}
 	}
-	if err := dated(p.Timestamp); err != nil {
+	if err := errors.Join(named(string(p.ID)), dated(p.Timestamp)); err != nil {
 		return err
 	}
 	return sane(p.Amount)

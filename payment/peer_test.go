@@ -3,6 +3,7 @@ package payment_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,9 @@ func TestForeignDocuments(t *testing.T) {
 		}{
 			{"no id", func(n *golem.DebitNote) { n.ID = "" }, "id of 0 characters"},
 			{"long id", func(n *golem.DebitNote) { n.ID = golem.DebitNoteID(strings.Repeat("x", 200)) }, "id of 200 characters"},
+			{"id that is a path", func(n *golem.DebitNote) { n.ID = "../invoices/1" }, "letters, digits"},
+			{"id that is a query", func(n *golem.DebitNote) { n.ID = "1?x" }, "letters, digits"},
+			{"id of the one before that is a path", func(n *golem.DebitNote) { n.Previous = "./1" }, "letters, digits"},
 			{"unknown agreement", func(n *golem.DebitNote) { n.Agreement = "nope" }, "Agreement nope not found"},
 			{"agreement of another identity", func(n *golem.DebitNote) { n.Agreement = other.id }, "not found"},
 			{"unknown activity", func(n *golem.DebitNote) { n.Activity = "nope" }, "Activity not found: nope"},
@@ -87,6 +91,18 @@ func TestForeignDocuments(t *testing.T) {
 		inv.Activities = all
 		if _, err := wire.SendInvoice.Call(t.Context(), p.bus, p.id, r.id, inv); !errors.Is(err, golem.ErrInvalid) {
 			t.Errorf("a thousand and one activities: %v", err)
+		}
+		inv.Activities, inv.Amount = nil, tokens(1)
+		var refused error
+		for i := range 101 {
+			inv.ID = golem.InvoiceID(fmt.Sprint("i", i))
+			_, refused = wire.SendInvoice.Call(t.Context(), p.bus, p.id, r.id, inv)
+			if i < 100 && refused != nil {
+				t.Fatalf("invoice %d: %v", i, refused)
+			}
+		}
+		if !errors.Is(refused, golem.ErrInvalid) || !strings.Contains(refused.Error(), "has 100 invoices already") {
+			t.Errorf("a hundred and one invoices: %v", refused)
 		}
 		w.audit(r, p)
 	})
