@@ -26,6 +26,10 @@ type call struct {
 	slots    chan struct{} // one for each reply on its way; buffer window
 	gone     chan struct{} // closed when the caller does not wait any more
 
+	// own is by how much later what happens to many calls at once, as when a node
+	// dies, happens to this one.
+	own time.Duration
+
 	// The handler's.
 	lastAt time.Time // of the reply before, which this one must not overtake
 	broken bool      // a reply was lost, so the rest goes nowhere
@@ -53,6 +57,7 @@ func (n *Node) Call(ctx context.Context, r p2p.Request, w func(p2p.Reply) error)
 	}
 	d := Delivery{Kind: "request", From: r.From, To: r.To, Channel: r.Channel, Addr: r.Addr, Bytes: len(r.Body)}
 	f := n.sw.decide(n, c.to, d, r.Body)
+	c.own = f.own
 	c.dispatch(d, f)
 	if r.NoReply {
 		return nil
@@ -82,14 +87,14 @@ func (c *call) dispatch(d Delivery, f fate) {
 
 // lose makes the caller learn that the request did not arrive.
 func (c *call) lose(later time.Duration) {
-	c.post(arrival{at: c.from.sw.instant(later), err: golem.Errorf(golem.ErrUnavailable, "node %s cannot be reached", c.request.To), news: true})
+	c.post(arrival{at: c.from.sw.instant(later + c.own), err: golem.Errorf(golem.ErrUnavailable, "node %s cannot be reached", c.request.To), news: true})
 }
 
 // deliver hands the request over at its instant.
 func (c *call) deliver(ctx context.Context, d Delivery, f fate) {
 	sw := c.from.sw
 	if !until(ctx, f.at) {
-		c.post(arrival{at: sw.instant(sw.config().Detect), err: errNoone, news: true})
+		c.post(arrival{at: sw.instant(sw.config().Detect + c.own), err: errNoone, news: true})
 		return
 	}
 	d.Lost = sw.obstacle(c.from, c.to)
@@ -154,7 +159,7 @@ func (c *call) serve(ctx context.Context) {
 	switch {
 	case last || context.Cause(ctx) == errGone:
 	case ctx.Err() != nil: // this node is going down
-		c.post(arrival{at: sw.instant(sw.config().Detect), err: errNoone, news: true})
+		c.post(arrival{at: sw.instant(sw.config().Detect + c.own), err: errNoone, news: true})
 	case err != nil:
 		_ = c.send(ctx, arrival{err: gsb.PeerError(golem.Public(err))}, []byte(golem.Public(err)))
 	default:
@@ -173,7 +178,7 @@ func (c *call) watch(cancel context.CancelCauseFunc) (stop func()) {
 			return
 		case <-c.gone:
 		}
-		timer := time.NewTimer(time.Until(c.from.sw.instant(c.from.sw.config().Latency)))
+		timer := time.NewTimer(time.Until(c.from.sw.instant(c.from.sw.config().Latency + c.own)))
 		defer timer.Stop()
 		select {
 		case <-done:
@@ -263,7 +268,7 @@ func (c *call) arrive(ctx context.Context, a arrival, w func(p2p.Reply) error) (
 	sw.trace(d)
 	switch {
 	case d.Lost != "":
-		if !until(ctx, sw.instant(sw.config().Detect)) {
+		if !until(ctx, sw.instant(sw.config().Detect+c.own)) {
 			return true, context.Cause(ctx)
 		}
 		return true, errNoone

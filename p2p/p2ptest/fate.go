@@ -11,8 +11,9 @@ import (
 // fate is what will happen to a message.
 type fate struct {
 	lost   bool
-	at     time.Time // of its delivery
-	copyAt time.Time // of the delivery of its duplicate; zero for none
+	at     time.Time     // of its delivery
+	copyAt time.Time     // of the delivery of its duplicate; zero for none
+	own    time.Duration // less than a millisecond, another one for each message
 }
 
 // fates counts equal messages sent at the same instant.
@@ -31,6 +32,7 @@ func (s *Switch) decide(from, to *Node, d Delivery, body []byte) fate {
 	f := fate{lost: r.Float64() < s.cfg.Loss}
 	twice := r.Float64() < s.cfg.Duplicate && d.Kind != "reply"
 	delay, again := s.delay(r, d), s.delay(r, d)
+	f.own = time.Duration(r.Int64N(int64(time.Millisecond)))
 	f.at = s.book(now, delay)
 	if twice {
 		f.copyAt = s.book(now, delay+again)
