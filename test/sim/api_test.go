@@ -21,21 +21,27 @@ type transport struct {
 // lag returns how long a call takes on its way. Calls that are made, or answered, at
 // one instant arrive one after the other, always in the same order.
 func (t transport) lag(r *http.Request) time.Duration {
-	return time.Duration(1 + hash(t.who+r.Method+r.URL.Path+r.URL.RawQuery)%1_000_000)
+	var body []byte
+	if r.GetBody != nil {
+		if b, err := r.GetBody(); err == nil {
+			body, _ = io.ReadAll(b) // of memory
+		}
+	}
+	return moment(t.m.name + t.who + r.Method + r.URL.Path + r.URL.RawQuery + string(body))
 }
 
 var errRefused = errors.New("connection refused")
 
 // RoundTrip implements [http.RoundTripper].
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	lag := t.lag(r)
+	defer time.Sleep(lag)
+	time.Sleep(lag)
 	l, leave := t.m.enter()
 	if l == nil || t.off != nil && t.off.Load() {
 		leave()
 		return nil, errRefused
 	}
-	lag := t.lag(r)
-	defer time.Sleep(lag)
-	time.Sleep(lag)
 	ctx, cancel := context.WithCancel(r.Context())
 	context.AfterFunc(l.ctx, cancel)
 	in, out := io.Pipe()

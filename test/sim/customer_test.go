@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -41,7 +42,7 @@ func (c *customer) visit(ctx context.Context, d *rand.Rand) error {
 	r, err := requestor.Connect(ctx, requestor.Config{
 		URL: "http://node", AppKey: appKey, HTTP: &http.Client{Transport: transport{c.machine, "customer", nil}},
 		Bus: life.node.Bus(), Subnet: "sim", Budget: golem.Tokens(100),
-		Rand: rand.New(rand.NewPCG(d.Uint64(), d.Uint64())), Log: slog.New(&chronicle{w: c.w, who: c.name + "'"}),
+		Rand: rand.New(rand.NewPCG(d.Uint64(), d.Uint64())), Log: slog.New(&chronicle{w: c.w, who: c.name + "'", dead: new(atomic.Bool)}),
 	})
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (m *machine) boot() {
 		DB: m.disk, Network: l.cable, Ledger: m.w.bank, Seed: dice.Uint64() | 1,
 		AutoconfSecret: golem.Secret(hex.EncodeToString(secret[:])), AutoconfAppKey: appKey,
 		Payment: node.Payment{PayDelay: upTo(dice, 30*time.Second), MaxBackoff: time.Minute},
-		Log:     slog.New(&chronicle{w: m.w, who: m.name}),
+		Log:     slog.New(&chronicle{w: m.w, who: m.name, dead: &l.dead}),
 	})
 	m.w.must(err)
 	m.id = l.node.ID()

@@ -54,7 +54,7 @@ func (s *seller) start() {
 		Session: "agent-" + s.name, Name: s.name, Subnet: "sim", Agreements: s.slots,
 		Hardware: provider.Hardware{Threads: 4, Cores: 4, Memory: 8, Storage: 40},
 		Terms:    provider.Terms{NoteInterval: 30 * time.Second, AcceptTimeout: 30 * time.Second},
-		Rand:     rand.New(rand.NewPCG(dice.Uint64(), dice.Uint64())), Log: slog.New(&chronicle{w: s.w, who: s.name + "'"}),
+		Rand:     rand.New(rand.NewPCG(dice.Uint64(), dice.Uint64())), Log: slog.New(&chronicle{w: s.w, who: s.name + "'", dead: &s.units.off}),
 	})
 	s.w.must(err)
 	ctx, cancel := context.WithCancel(s.w.ctx)
@@ -122,6 +122,10 @@ func (l *launcher) Run(ctx context.Context, t provider.Task) error {
 	l.running[unit] = true
 	l.mu.Unlock()
 	err := unit.Run(own)
+	l.mu.Lock()
+	delete(l.running, unit)
+	l.mu.Unlock()
+	time.Sleep(moment(string(t.Activity))) // several do not end at one instant
 	if ctx.Err() == nil && own.Err() != nil {
 		return errExit
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -168,6 +169,9 @@ func hash(text string) uint64 {
 	return h.Sum64()
 }
 
+// moment returns less than a millisecond, which is another one for each text.
+func moment(text string) time.Duration { return time.Duration(1 + hash(text)%1_000_000) }
+
 func upTo(d *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(d.Int64N(int64(most))) + 1
 }
@@ -207,10 +211,11 @@ func (w *world) delivered(d p2ptest.Delivery) {
 	w.say("net", "%s %.6s>%.6s %s %d %s", d.Kind, d.From, d.To, d.Addr, d.Bytes, what)
 }
 
-// chronicle is a log that becomes part of the transcript.
+// chronicle is a log that becomes part of the transcript. The dead say nothing.
 type chronicle struct {
-	w   *world
-	who string
+	w    *world
+	who  string
+	dead *atomic.Bool
 }
 
 func (c *chronicle) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
@@ -218,6 +223,9 @@ func (c *chronicle) WithAttrs([]slog.Attr) slog.Handler           { return c }
 func (c *chronicle) WithGroup(string) slog.Handler                { return c }
 
 func (c *chronicle) Handle(_ context.Context, r slog.Record) error {
+	if c.dead.Load() {
+		return nil
+	}
 	var b strings.Builder
 	b.WriteString(r.Message)
 	r.Attrs(func(a slog.Attr) bool { fmt.Fprintf(&b, " %s=%v", a.Key, a.Value.Resolve()); return true })
