@@ -42,6 +42,12 @@ func TestPaymentsAreGathered(t *testing.T) {
 		if err != nil || len(os) != 2 {
 			t.Fatalf("orders %+v, %v; want one for each wallet", os, err)
 		}
+		first, err := r.Orders(t.Context(), r.id, payment.Page{Limit: 1})
+		w.must(err)
+		rest, err := r.Orders(t.Context(), r.id, payment.Page{After: first[0].Created})
+		if err != nil || len(rest) != 1 || rest[0].ID == first[0].ID {
+			t.Errorf("orders after the first, which was made with it: %+v, %v", rest, err)
+		}
 		for _, dl := range []struct {
 			d    *deal
 			want golem.Amount

@@ -167,8 +167,9 @@ func (w *sheet) change() (Change, error) {
 	}, nil
 }
 
-// stamp gives events and payments times that are unique and increasing, by which
-// agents ask for what comes after.
+// stamp gives events, payments, and what else is listed by time and made several
+// at a time, times that are unique and increasing, by which agents ask for what
+// comes after.
 func (w *sheet) stamp() error {
 	if len(w.events) > 0 {
 		last, err := w.r.LastEvent()
@@ -192,7 +193,29 @@ func (w *sheet) stamp() error {
 			}
 		}
 	}
-	return nil
+	if err := stampRows(&w.orders, w.r.LastOrder, func(o *OrderRecord) (golem.NodeID, *time.Time) { return o.Owner, &o.Created }); err != nil {
+		return err
+	}
+	return stampRows(&w.activities, w.r.LastActivity, func(a *Activity) (golem.NodeID, *time.Time) { return a.Owner, &a.Created })
+}
+
+// stampRows gives the new rows of a table times that are unique among those of
+// their owner. One step makes several, and a list that is read in pages by time
+// would lose some of those made at once.
+func stampRows[K comparable, V any](t *rows[K, V], latest func(golem.NodeID) (time.Time, error), of func(*V) (golem.NodeID, *time.Time)) (failed error) {
+	last := map[golem.NodeID]time.Time{}
+	t.each(func(was, is *V) {
+		if was != nil || failed != nil {
+			return
+		}
+		owner, created := of(is)
+		if _, known := last[owner]; !known {
+			last[owner], failed = latest(owner)
+		}
+		last[owner] = after(last[owner], *created)
+		*created = last[owner]
+	})
+	return failed
 }
 
 // after returns now, or the first microsecond after last.

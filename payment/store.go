@@ -58,6 +58,8 @@ type BookReader interface {
 	// Agreements and Activities list the books of an owner by time of creation.
 	Agreements(owner golem.NodeID, p Page) ([]Agreement, error)
 	Activities(owner golem.NodeID, p Page) ([]Activity, error)
+	// LastActivity returns when the last of an owner was created; zero for none.
+	LastActivity(owner golem.NodeID) (time.Time, error)
 	// AgreementsFrom returns books of all owners in the order of their keys,
 	// beginning after the given one.
 	AgreementsFrom(after AgreementKey, limit int) ([]Agreement, error)
@@ -68,7 +70,6 @@ type DocumentReader interface {
 	Document(DocumentKey) (Document, error)
 	// DocumentsAfter lists the documents of an owner by the time of their issue.
 	DocumentsAfter(owner golem.NodeID, kind DocumentKind, p Page) ([]Document, error)
-	// DocumentsOf returns the documents of an Agreement in the order they came.
 	// DocumentsOf returns the documents of an Agreement in the order they came.
 	DocumentsOf(AgreementKey) ([]Document, error)
 	// InvoicesOf returns the invoices among them.
@@ -129,6 +130,8 @@ type OrderReader interface {
 	ObligationsUnder(owner golem.NodeID, id golem.AgreementID) ([]Obligation, error)
 	Order(OrderID) (OrderRecord, error)
 	Orders(owner golem.NodeID, p Page) ([]OrderRecord, error)
+	// LastOrder returns when the last of an owner was created; zero for none.
+	LastOrder(owner golem.NodeID) (time.Time, error)
 	// OrdersFrom returns all orders in the order of ids, beginning after the given
 	// one.
 	OrdersFrom(after OrderID, limit int) ([]OrderRecord, error)

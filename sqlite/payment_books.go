@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"time"
+
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/payment"
 )
@@ -21,6 +23,7 @@ const (
 		" scheduled = excluded.scheduled, paid = excluded.paid, updated = excluded.updated"
 	sqlPayActivity     = "SELECT " + columnsPayActivity + " FROM pay_activity WHERE owner = ? AND role = ? AND id = ?"
 	sqlPayActivities   = "SELECT " + columnsPayActivity + " FROM pay_activity WHERE owner = ? AND created > ? ORDER BY created LIMIT ?"
+	sqlLastPayActivity = "SELECT max(created) FROM pay_activity WHERE owner = ?"
 	sqlPayActivitiesOf = "SELECT " + columnsPayActivity + " FROM pay_activity INDEXED BY pay_activity_agreement WHERE owner = ? AND role = ? AND agreement = ?"
 )
 
@@ -71,6 +74,11 @@ func (b books) Agreements(owner golem.NodeID, p payment.Page) ([]payment.Agreeme
 // Activities implements payment.BookReader.
 func (b books) Activities(owner golem.NodeID, p payment.Page) ([]payment.Activity, error) {
 	return all(b.q, scanPayActivity, sqlPayActivities, text{owner}, since(p.After), limit(p.Limit))
+}
+
+// LastActivity implements payment.BookReader.
+func (b books) LastActivity(owner golem.NodeID) (time.Time, error) {
+	return one(b.q, maybeTime, sqlLastPayActivity, text{owner})
 }
 
 // AgreementsFrom implements payment.BookReader.

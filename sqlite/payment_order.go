@@ -26,6 +26,7 @@ const (
 		" ON CONFLICT (id) DO UPDATE SET settled = excluded.settled, proof = excluded.proof, ref = excluded.ref"
 	sqlOrder         = "SELECT " + columnsOrder + " FROM pay_order WHERE id = ?"
 	sqlOrders        = "SELECT " + columnsOrder + " FROM pay_order WHERE owner = ? AND created > ? ORDER BY created LIMIT ?"
+	sqlLastOrder     = "SELECT max(created) FROM pay_order WHERE owner = ?"
 	sqlOrdersFrom    = "SELECT " + columnsOrder + " FROM pay_order WHERE id > ? ORDER BY id LIMIT ?"
 	sqlOrdersSettled = "SELECT count(*) FROM pay_order WHERE platform = ? AND payer = ? AND settled IS NOT NULL"
 )
@@ -104,6 +105,11 @@ func (b books) Order(id payment.OrderID) (payment.OrderRecord, error) {
 // Orders implements payment.OrderReader.
 func (b books) Orders(owner golem.NodeID, p payment.Page) ([]payment.OrderRecord, error) {
 	return all(b.q, scanOrder, sqlOrders, text{owner}, since(p.After), limit(p.Limit))
+}
+
+// LastOrder implements payment.OrderReader.
+func (b books) LastOrder(owner golem.NodeID) (time.Time, error) {
+	return one(b.q, maybeTime, sqlLastOrder, text{owner})
 }
 
 // OrdersFrom implements payment.OrderReader.
