@@ -38,15 +38,23 @@ func (s *Server) identityRoutes() []route {
 // one into a page meant to hand out private keys.
 func manager(handle func(*call) error) func(*call) error {
 	return func(c *call) error {
-		if c.key.Role != golem.RoleManager {
-			return golem.Errorf(golem.ErrForbidden, "app-key %q has role %s: administration wants %s", c.key.Name, c.key.Role, golem.RoleManager)
-		}
-		if len(c.key.AllowOrigins) > 0 {
-			return golem.Errorf(golem.ErrForbidden, "app-key %q is for web pages: administration wants one without allowed origins", c.key.Name)
+		if err := c.manages(); err != nil {
+			return err
 		}
 		c.w.Header().Set("Cache-Control", "no-store")
 		return handle(c)
 	}
+}
+
+// manages returns why the caller may not administer the node, if it may not.
+func (c *call) manages() error {
+	switch {
+	case c.key.Role != golem.RoleManager:
+		return golem.Errorf(golem.ErrForbidden, "app-key %q has role %s: administration wants %s", c.key.Name, c.key.Role, golem.RoleManager)
+	case len(c.key.AllowOrigins) > 0:
+		return golem.Errorf(golem.ErrForbidden, "app-key %q is for web pages: administration wants one without allowed origins", c.key.Name)
+	}
+	return nil
 }
 
 func me(c *call) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -81,6 +82,11 @@ func (s *Server) allocate(c *call) error {
 	req, body, err := allocationBody(c)
 	if err != nil {
 		return allocationProblem(c, body, err)
+	}
+	if req.Address != nil && *req.Address != c.caller().Address() {
+		if err := c.manages(); err != nil { // it is the money of another identity
+			return fmt.Errorf("address %s is not that of %s: %w", req.Address, c.caller(), err)
+		}
 	}
 	a, err := s.newAllocation(c.Context(), c.caller(), req)
 	if err != nil {

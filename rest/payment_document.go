@@ -100,10 +100,17 @@ func (d documents) patiently(f func(context.Context, golem.NodeID, payment.Docum
 
 // accept does not wait for the Provider: it is told as soon as it can be.
 func (d documents) accept(c *call) error {
-	acceptance, err := decode[golem.Acceptance](c)
-	if err != nil {
+	body, err := decode[struct {
+		Amount     *golem.Amount      `json:"totalAmountAccepted"`
+		Allocation golem.AllocationID `json:"allocationId"`
+	}](c)
+	switch {
+	case err != nil:
 		return err
+	case body.Amount == nil:
+		return golem.Errorf(golem.ErrInvalid, "request body: missing member \"totalAmountAccepted\"")
 	}
+	acceptance := golem.Acceptance{Amount: *body.Amount, Allocation: body.Allocation}
 	if err := d.s.Accept(c.Context(), c.caller(), d.kind, c.PathValue("id"), acceptance); err != nil {
 		return err
 	}

@@ -341,7 +341,9 @@ func payAllocations(r *payRecord) {
 	post(`{"totalAmount":"1","paymentPlatform":7}`)
 	post(`{"totalAmount":"1","paymentPlatform":{"driver":7}}`)
 	post(`{"totalAmount":"1","address":"me"}`)
-	post(`{"totalAmount":"1","address":"` + r.id("provider").String() + `"}`)
+	post(`{"totalAmount":"1","address":"` + r.id("stranger").String() + `"}`)
+	r.ask("manager", "POST", path, `{"totalAmount":"1","address":"`+r.id("provider").String()+`"}`)
+	drop(r.ask("manager", "POST", path, `{"totalAmount":"1","address":"`+r.id("stranger").String()+`"}`))
 	post(`{"totalAmount":"1","deposit":{"id":"0x1","contract":"0x2"}}`)
 
 	// a life

@@ -24,7 +24,7 @@ func (s *Server) routes() []route {
 	}
 	for _, pattern := range upstream {
 		if !have[canonical(pattern)] {
-			rs = append(rs, route{pattern: pattern, handle: unsupported})
+			rs = append(rs, route{pattern: pattern, handle: unsupported, open: strings.HasPrefix(pattern, "GET /metrics-api/")})
 		}
 	}
 	return rs
