@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +60,9 @@ func Open(ctx context.Context, path string) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
+	if err := create(path); err != nil {
+		return err
+	}
 	if db.writer, err = sql.Open("sqlite", dsn(path, false)); err != nil {
 		return err
 	}
@@ -75,6 +79,19 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	db.reader.SetMaxOpenConns(readers)
 	db.reader.SetMaxIdleConns(readers)
 	return nil
+}
+
+// create makes the file of a new database, which nobody but its owner may read:
+// there are keys in it. SQLite gives the files beside it the same mode.
+func create(path string) error {
+	if path == Memory {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // dsn is the connection string with the settings a crash must not find missing.
