@@ -7,19 +7,22 @@ import (
 	"github.com/golem-go/golem"
 )
 
-// finish brings a deal that has ended to its end: the ExeUnits stop, what they had
-// is free again, the Requestor is told, and gets the final documents. Each of
-// those is tried by itself, so that one which is refused holds up no other.
+// finish brings a deal that has ended to its end: the ExeUnits stop, the Requestor is
+// told, and gets the final documents. Each of those is tried by itself, so that one
+// which is refused holds up no other. What the deal had is free again as soon as the
+// node knows that the Agreement has ended.
 func (d *deal) finish(ctx context.Context) {
 	d.enough()
 	d.running.Wait()
-	d.a.release(d)
 	d.mail.empty() // what the Requestor has begun meanwhile is refused
 	chores := d.chores()
 	deadline := d.a.now().Add(d.a.cfg.GiveUp)
 	p := patiently
 	for {
 		chores = d.attempt(ctx, chores)
+		if len(chores) == 0 || chores[0].name != terminating {
+			d.a.release(d)
+		}
 		switch {
 		case len(chores) == 0:
 			d.log.Info(fmt.Sprintf("Agreement [%s] cleanup finished.", d.id))
@@ -37,6 +40,9 @@ func (d *deal) finish(ctx context.Context) {
 	d.running.Wait()
 }
 
+// terminating is the name of the first chore.
+const terminating = "terminate the agreement"
+
 // chore is something to be done at the end of a deal.
 type chore struct {
 	name string
@@ -48,7 +54,7 @@ type chore struct {
 func (d *deal) chores() []chore {
 	var cs []chore
 	if !d.end.theirs {
-		cs = append(cs, chore{"terminate the agreement", d.terminate})
+		cs = append(cs, chore{terminating, d.terminate})
 	}
 	for _, w := range d.works {
 		if !w.delivered && !w.refused {

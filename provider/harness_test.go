@@ -202,14 +202,22 @@ func (n *node) start(name string) {
 // line is a way to call a node, which can be cut.
 type line struct {
 	http.RoundTripper
-	cut atomic.Bool
+	cut  atomic.Bool
+	lose atomic.Pointer[string] // the answer to the next POST to this path
+	bar  atomic.Pointer[string] // calls to this path
 }
 
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
-	if l.cut.Load() {
+	if bar := l.bar.Load(); l.cut.Load() || bar != nil && r.URL.Path == *bar {
 		return nil, errors.New("connection refused")
 	}
-	return l.RoundTripper.RoundTrip(r)
+	resp, err := l.RoundTripper.RoundTrip(r)
+	if path := l.lose.Load(); err == nil && path != nil && r.Method == http.MethodPost && r.URL.Path == *path {
+		l.lose.Store(nil)
+		resp.Body.Close()
+		return nil, errors.New("connection reset by peer")
+	}
+	return resp, err
 }
 
 // dial returns another client of the node.

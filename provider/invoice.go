@@ -17,6 +17,7 @@ type bill struct {
 	d       *deal
 	id      golem.InvoiceID // "" before it is made
 	refused bool            // it cannot be made
+	unsure  bool            // whether the node has made it: there was no answer
 }
 
 // amount returns what all Activities of the deal have cost.
@@ -37,6 +38,11 @@ func (b *bill) make(ctx context.Context) error {
 			return golem.Errorf(golem.ErrUnavailable, "the final debit note of activity %s is not delivered yet", w.id)
 		}
 	}
+	if b.unsure {
+		if err := b.find(ctx); err != nil || b.id != "" {
+			return err
+		}
+	}
 	d, term := b.d, b.d.paymentTimeout
 	if term == 0 {
 		term = invoiceTerm
@@ -50,13 +56,23 @@ func (b *bill) make(ctx context.Context) error {
 		}
 	}
 	i, err := d.a.node.IssueInvoice(ctx, n)
-	if b.refused = permanent(err); err != nil {
+	if b.refused, b.unsure = permanent(err), err != nil; err != nil {
 		return err
 	}
 	b.id = i.ID
 	d.a.awaitPayment(i)
 	d.log.Info(fmt.Sprintf("Invoice %s issued", i.ID), "amount", i.Amount, "activities", len(n.Activities))
 	return nil
+}
+
+// find looks for the Invoice among those the node has made.
+func (b *bill) find(ctx context.Context) error {
+	made, err := b.d.a.formerBills(ctx, b.d.agreement.Provider())
+	if i, ok := made[b.d.id]; ok {
+		b.id = i.ID
+		b.d.a.awaitPayment(i)
+	}
+	return err
 }
 
 // send sends the Invoice.

@@ -422,6 +422,53 @@ func TestUnknownActivity(t *testing.T) {
 	})
 }
 
+// TestInvoiceIsMadeOnce checks that there is one Invoice also where the node did not
+// live to say that it has made it.
+func TestInvoiceIsMadeOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		p, r := w.node("p"), w.node("r")
+		a := p.agent(nil)
+		defer a.stop()
+		b := r.buyer(nil)
+		id := b.agree()
+		act := b.create(id)
+		time.Sleep(10 * time.Second)
+		a.line.lose.Store(new("/payment-api/v1/invoices"))
+		b.destroy(act)
+		b.terminate(id)
+		time.Sleep(time.Minute)
+		if a.line.lose.Load() != nil {
+			t.Error("no answer was lost")
+		}
+		wantBills(t, p, r, payment.Invoice, "RECEIVED 0.52 due 600")
+	})
+}
+
+// TestNothingIsSoldTwice checks that what an Agreement has is not sold again before
+// the node knows that it has ended.
+func TestNothingIsSoldTwice(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		p, r := w.node("p"), w.node("r")
+		a := p.agent(nil)
+		defer a.stop()
+		b := r.buyer(nil)
+		id := b.agree()
+		b.create(id)
+		time.Sleep(2*time.Minute + 10*time.Second)
+		a.line.bar.Store(new("/market-api/v1/agreements/" + string(id) + "/terminate"))
+		b.reject(payment.DebitNote)
+		time.Sleep(10 * time.Second)
+		if a.units.alive() != 0 {
+			t.Error("the ExeUnit goes on")
+		}
+		time.AfterFunc(time.Minute, func() { a.line.bar.Store(nil) })
+		next := b.agreeSomehow()
+		if got := p.state(id); got != golem.AgreementTerminated {
+			t.Errorf("agreement is %s while there is another one, %s", got, next)
+		}
+	})
+}
+
 // TestInvoiceRejected checks that the Agent gives up, and goes on selling.
 func TestInvoiceRejected(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

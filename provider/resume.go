@@ -96,6 +96,9 @@ func (a *Agent) recover(ctx, work context.Context, id golem.AgreementID, former 
 	d.state = dealBroken
 	d.end = ending{code: codeShutdown, message: "The Provider's agent was restarted.", theirs: ag.State == golem.AgreementTerminated}
 	d.former = former.ID
+	if !d.end.theirs {
+		a.occupy(d)
+	}
 	a.begin(d, func() {
 		d.prepare(work)
 		if former.ID == "" {
@@ -104,6 +107,14 @@ func (a *Agent) recover(ctx, work context.Context, id golem.AgreementID, former 
 		d.finish(work)
 	})
 	return nil
+}
+
+// occupy sets aside what a former Agreement had, until the node knows that it has
+// ended. There may be less now than there was then.
+func (a *Agent) occupy(d *deal) {
+	if err := a.capacity.reserve(d.id, a.slice); err != nil {
+		a.log.Warn("a former agreement has more than there is", "agreement", d.id, "err", err)
+	}
 }
 
 // recover ends and bills the Activities of a former process.
