@@ -448,7 +448,7 @@ func TestInvoiceIsMadeOnce(t *testing.T) {
 // the node knows that it has ended.
 func TestNothingIsSoldTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		p, r := w.node("p"), w.node("r")
+		p, r, s := w.node("p"), w.node("r"), w.node("s")
 		a := p.agent(nil)
 		defer a.stop()
 		b := r.buyer(nil)
@@ -462,7 +462,7 @@ func TestNothingIsSoldTwice(t *testing.T) {
 			t.Error("the ExeUnit goes on")
 		}
 		time.AfterFunc(time.Minute, func() { a.line.bar.Store(nil) })
-		next := b.agreeSomehow()
+		next := s.buyer(nil).agreeSomehow()
 		if got := p.state(id); got != golem.AgreementTerminated {
 			t.Errorf("agreement is %s while there is another one, %s", got, next)
 		}
