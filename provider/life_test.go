@@ -277,7 +277,7 @@ func TestBroken(t *testing.T) {
 				id := b.agree()
 				approved := time.Now()
 				tt.happens(b, p, id)
-				time.Sleep(approved.Add(tt.after - 2*time.Second).Sub(time.Now()))
+				time.Sleep(time.Until(approved.Add(tt.after - 2*time.Second)))
 				if got := p.state(id); tt.code != "DebitNoteRejected" && got != golem.AgreementApproved {
 					t.Fatalf("agreement is %s two seconds too early; %s\n%s", got, p.code(id), a.log)
 				}

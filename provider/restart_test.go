@@ -2,8 +2,10 @@ package provider_test
 
 import (
 	"errors"
+	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/payment"
 	"github.com/golem-go/golem/provider"
+	"github.com/golem-go/golem/rest/client"
 )
 
 // TestShutdown ends the Agent in the middle of its work.
@@ -183,6 +186,47 @@ func TestRestart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hiccup is a way to a node on which the first reading of an Agreement fails.
+type hiccup struct {
+	http.RoundTripper
+	once atomic.Bool
+}
+
+func (h *hiccup) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/agreements/") && h.once.CompareAndSwap(false, true) {
+		return nil, errors.New("hiccup")
+	}
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// TestRestartHiccup has the node fail for a moment while the Agent finds out what
+// its predecessor has left.
+func TestRestartHiccup(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		p, r := w.node("p"), w.node("r")
+		a := p.agent(nil)
+		b := r.buyer(nil)
+		id := b.agree()
+		b.create(id)
+		time.Sleep(30 * time.Second)
+		a.kill()
+		h := &hiccup{}
+		a = p.agent(func(c *provider.Config) {
+			_, h.RoundTripper = p.dial()
+			c.Node = client.New("http://node", appKey, &http.Client{Transport: h})
+		})
+		defer a.stop()
+		time.Sleep(30 * time.Second)
+		if !h.once.Load() {
+			t.Error("there was no hiccup")
+		}
+		wantState(t, p, r, id, golem.AgreementTerminated, "Provider Shutdown")
+		if got := p.bills(payment.Invoice); len(got) != 1 {
+			t.Errorf("invoices %q, want one", got)
+		}
+	})
 }
 
 // agreeSomehow negotiates an Agreement, starting over where an Offer is gone.

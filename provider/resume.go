@@ -25,13 +25,16 @@ func (a *Agent) resume(ctx, work context.Context, me golem.NodeID) {
 		return err
 	})
 	if err == nil {
-		err = a.withdrawFormer(ctx)
+		err = a.retry(ctx, "withdraw former offers", quickly, a.withdrawFormer)
 	}
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("cannot find out what a former process has left", "err", err)
 	}
 	for _, id := range left {
-		if err := a.recover(ctx, work, id, bills[id]); err != nil && ctx.Err() == nil {
+		err := a.retry(ctx, "finish a former agreement", quickly, func(ctx context.Context) error {
+			return a.recover(ctx, work, id, bills[id])
+		})
+		if err != nil && ctx.Err() == nil {
 			a.log.Error("a former agreement cannot be finished", "agreement", id, "err", err)
 		}
 	}

@@ -74,14 +74,15 @@ func (a *Agent) retry(ctx context.Context, what string, p pauses, f func(context
 func permanent(err error) bool { return err != nil && !golem.KindOf(err).Retryable() }
 
 // follow calls fetch for what is new after a time, again and again, and handle for
-// each; handle returns the time to go on from.
+// each; handle returns the time to go on from. A node that does not wait for news,
+// or tells the same ones again, is given a pause.
 func follow[T any](ctx context.Context, a *Agent, what string, fetch func(ctx context.Context, after time.Time) ([]T, error), handle func(T) time.Time) {
 	// Events of the minutes before the start come again, in case that the clocks
 	// differ; they change nothing.
 	after := a.now().Add(-10 * time.Minute)
 	p := quickly
 	for ctx.Err() == nil {
-		begin := a.now()
+		begin, from := a.now(), after
 		news, err := fetch(ctx, after)
 		if ctx.Err() != nil {
 			return
@@ -93,8 +94,8 @@ func follow[T any](ctx context.Context, a *Agent, what string, fetch func(ctx co
 		case err != nil:
 			a.log.Warn("cannot follow "+what, "err", err)
 			a.pause(ctx, p.next())
-		case len(news) == 0 && a.now().Sub(begin) < quickly.first:
-			a.pause(ctx, quickly.first) // the node does not wait
+		case !after.After(from) && a.now().Sub(begin) < quickly.first:
+			a.pause(ctx, quickly.first)
 		default:
 			p = quickly
 		}

@@ -63,9 +63,6 @@ func (s dealState) next(e dealEvent) (dealState, error) {
 // ended reports whether nothing can happen to the deal any more.
 func (s dealState) ended() bool { return s == dealClosed || s == dealBroken }
 
-// waiting reports whether the deal waits for the Requestor to begin something.
-func (s dealState) waiting() bool { return s == dealInitialized || s == dealIdle }
-
 // code is why an Agreement was terminated, for programs. The values are upstream's
 // (spec provider-agent.md §7).
 type code string

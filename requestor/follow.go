@@ -11,6 +11,7 @@ const (
 	pollTime  = 20 * time.Second // of a long poll
 	pollMost  = 100              // events in an answer
 	stuckMost = 10               // attempts at one event before it is left alone
+	idleTime  = time.Second      // at least between polls that bring nothing
 )
 
 // follower reads a queue of events of our Agreements.
@@ -59,6 +60,7 @@ func (f *follower) run() {
 // round reads the next events and handles them in order. One that fails for long
 // is left to the node's owner, so that it does not hold up the others.
 func (f *follower) round(ctx context.Context) error {
+	begun, from := time.Now(), f.after
 	hs, err := f.poll(ctx, f.after)
 	for _, h := range hs {
 		if err := h.handle(ctx); err != nil {
@@ -69,10 +71,14 @@ func (f *follower) round(ctx context.Context) error {
 		}
 		f.after, f.failures = h.at, 0
 	}
-	if err == nil {
-		f.failures = 0
+	if err != nil {
+		return err
 	}
-	return err
+	f.failures = 0
+	if !f.after.After(from) && time.Since(begun) < idleTime {
+		sleep(ctx, idleTime) // the node does not wait, or tells the same again
+	}
+	return nil
 }
 
 func (r *Requestor) pollNotes(ctx context.Context, after time.Time) (hs []happening, err error) {

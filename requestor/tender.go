@@ -136,6 +136,7 @@ func (t *tender) withdraw(l *listing) {
 // serve reads the events of a Demand until it should be replaced, or is gone.
 func (t *tender) serve(l *listing) {
 	for failures := 0; t.ctx.Err() == nil && !t.stale(l); {
+		begun := time.Now()
 		events, err := t.r.api.MarketEvents(t.ctx, golem.Requestor, l.demand, eventTime, pollMost)
 		switch kind := golem.KindOf(err); {
 		case kind == golem.ErrNotFound, kind == golem.ErrExpired:
@@ -146,6 +147,9 @@ func (t *tender) serve(l *listing) {
 			continue
 		}
 		failures = 0
+		if len(events) == 0 && time.Since(begun) < idleTime {
+			sleep(t.ctx, idleTime) // the node does not wait
+		}
 		judged := make([]news, len(events))
 		for i := range events {
 			judged[i] = t.judge(&events[i])
