@@ -87,6 +87,9 @@ func (c *connection) find(ctx context.Context) (access, error) {
 		if ac.URL != "" {
 			found.URL = ac.URL
 		}
+		if ac.GSB != "" {
+			found.GSB = ac.GSB
+		}
 		if answers(ctx, found.client()) {
 			return found, nil
 		}

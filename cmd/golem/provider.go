@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/exeunit/wasm"
 	"github.com/golem-go/golem/internal/lifeline"
 	"github.com/golem-go/golem/provider"
@@ -83,10 +86,60 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 		return err
 	}
 	o.Node, o.Log = ac.client(), log
-	status, err := o.Node.NodeStatus(ctx)
+	bus, err := busOf(ctx, ac)
 	if err != nil {
 		return err
 	}
+	if err := o.stock(); err != nil {
+		return err
+	}
+	line, err := lifeline.New() // what the agent has started ends with it
+	if err != nil {
+		return err
+	}
+	defer line.Close()
+	launcher := &provider.Processes{
+		Dir: o.Dir, Env: append(os.Environ(), "GSB_URL="+bus), Line: line, Keep: o.keep, Log: log,
+	}
+	if err := launcher.Clean(keepFiles); err != nil {
+		log.Warn("cannot remove old files of activities", "err", err)
+	}
+	o.Launcher = launcher
+	o.Ready = func() {
+		if a.json {
+			a.printLine(map[string]string{"provider": o.Name})
+		}
+	}
+	agent, err := provider.New(o.Config)
+	if err != nil {
+		return err
+	}
+	return agent.Run(ctx)
+}
+
+// keepFiles is how long images, and what killed activities have left behind, stay
+// on disk: the time that upstream's agent keeps them.
+const keepFiles = 30 * 24 * time.Hour
+
+// busOf returns where ExeUnits join the node's bus: what was said, else what the
+// node says.
+func busOf(ctx context.Context, ac access) (string, error) {
+	if ac.GSB != "" {
+		return ac.GSB, nil
+	}
+	status, err := ac.client().NodeStatus(ctx)
+	if err != nil {
+		return "", hint{fmt.Errorf("the bus of the node: %w", err), "--gsb-url says where it is, for nodes that do not"}
+	}
+	if status.GSB == "" {
+		return "", hint{golem.Errorf(golem.ErrUnavailable, "the node has no bus for ExeUnits"), "start it with another --gsb-url than none"}
+	}
+	return status.GSB, nil
+}
+
+// stock settles what there is to sell, and at which prices unless presets.json
+// says so.
+func (o *providerOptions) stock() error {
 	self, err := executable()
 	if err != nil {
 		return err
@@ -99,7 +152,7 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 	if o.exeUnits != "" {
 		more, problems := provider.ReadDescriptors(o.exeUnits)
 		for _, p := range problems {
-			log.Warn("runtime left out", "err", p)
+			o.Log.Warn("runtime left out", "err", p)
 		}
 		o.Runtimes = append(o.Runtimes, more...)
 	}
@@ -107,24 +160,7 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 		Name: "default", ExeUnit: o.Runtimes[0].Name, Start: o.startPrice,
 		Prices: map[string]float64{"cpu": o.cpuPrice / 3600, "duration": o.hourPrice / 3600},
 	}}
-	line, err := lifeline.New() // what the agent has started ends with it
-	if err != nil {
-		return err
-	}
-	defer line.Close()
-	o.Launcher = &provider.Processes{
-		Dir: o.Dir, Env: append(os.Environ(), "GSB_URL="+status.GSB), Line: line, Keep: o.keep, Log: log,
-	}
-	o.Ready = func() {
-		if a.json {
-			a.printLine(map[string]string{"provider": o.Name})
-		}
-	}
-	agent, err := provider.New(o.Config)
-	if err != nil {
-		return err
-	}
-	return agent.Run(ctx)
+	return nil
 }
 
 // runtimeVersion is the version of the built-in runtime. It changes with what
