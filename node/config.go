@@ -3,6 +3,8 @@ package node
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -78,7 +80,10 @@ func gsbURL(dir string) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(dir))
 	private := filepath.Join(os.TempDir(), "golem-"+hex.EncodeToString(sum[:8]))
-	if err := os.MkdirAll(private, 0o700); err != nil {
+	if err := os.Mkdir(private, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	if err := ownDir(private); err != nil { // all can write where it is
 		return "", err
 	}
 	return "unix:" + filepath.Join(private, "gsb.sock"), nil

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	featuresUnknown = time.Minute
 	featuresTimeout = 5 * time.Second
 	maxPeers        = 10_000
+	maxFeatures     = 64 // of one peer
+	maxFeature      = 64 // bytes of one's name
 )
 
 // features knows what peers announce.
@@ -52,10 +55,21 @@ func (f *features) of(ctx context.Context, node golem.NodeID) ([]string, error) 
 	case err != nil:
 		return nil, err
 	default:
-		known = announced{info.Features, now.Add(featuresKnown)}
+		known = announced{someOf(info.Features), now.Add(featuresKnown)}
 	}
 	f.remember(node, known)
 	return known.features, nil
+}
+
+// someOf returns as much of an announcement as is worth keeping.
+func someOf(announced []string) []string {
+	var kept []string
+	for _, name := range announced[:min(len(announced), maxFeatures)] {
+		if len(name) <= maxFeature {
+			kept = append(kept, strings.Clone(name))
+		}
+	}
+	return kept
 }
 
 func (f *features) remember(node golem.NodeID, a announced) {

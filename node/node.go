@@ -198,7 +198,7 @@ func (n *Node) serveGSB(ctx context.Context) error {
 	if n.gsbListener == nil {
 		return nil
 	}
-	s, err := router.NewServer(router.Config{Session: router.NewLocal(n.bus), Name: "golem", Log: n.log.With("part", "gsb")})
+	s, err := router.NewServer(router.Config{Session: router.NewLocal(n.bus, wire.SignDigest.Service, wire.CreateAppKey.Service), Name: "golem", Log: n.log.With("part", "gsb")})
 	if err != nil {
 		return err
 	}

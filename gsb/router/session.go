@@ -1,7 +1,9 @@
 package router
 
 import (
+	"context"
 	"net"
+	"strings"
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/gsb"
@@ -23,11 +25,33 @@ type Session interface {
 // NewLocal returns the sessions of a node's own socket: every connection is a
 // process of this machine and may use the bus. The processes speak for the node's
 // identities; where they name another caller they are nobody in particular.
-func NewLocal(bus *gsb.Bus) func(remote net.Addr) Session {
-	return func(net.Addr) Session { return local{bus} }
+//
+// The services given as private are for processes of the owner alone. A unix
+// socket lets in nobody else; over TCP any user of the machine may come, and is
+// refused them.
+func NewLocal(bus *gsb.Bus, private ...string) func(remote net.Addr) Session {
+	return func(remote net.Addr) Session {
+		if _, tcp := remote.(*net.TCPAddr); tcp {
+			return local{bus, private}
+		}
+		return local{bus, nil}
+	}
 }
 
-type local struct{ *gsb.Bus }
+type local struct {
+	*gsb.Bus
+	closed []string
+}
+
+// Call implements [Session].
+func (s local) Call(ctx context.Context, r gsb.Request, w func(gsb.Reply) error) error {
+	for _, service := range s.closed {
+		if r.Addr == service || strings.HasPrefix(r.Addr, service+"/") {
+			return golem.Errorf(golem.ErrForbidden, "%s is not for those who come over TCP: use a unix socket", service)
+		}
+	}
+	return s.Bus.Call(ctx, r, w)
+}
 
 func (s local) Vouch(caller, _ string) (golem.NodeID, p2p.Trust, error) {
 	id, err := golem.ParseNodeID(caller)
