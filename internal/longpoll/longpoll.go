@@ -10,32 +10,49 @@ import (
 // Hub wakes waiters by key. The zero value is ready.
 type Hub[K comparable] struct {
 	mu      sync.Mutex
-	waiting map[K]chan struct{}
+	waiting map[K]*bell // those somebody waits for
+}
+
+// bell is what those who wait for a key listen to.
+type bell struct {
+	rung    chan struct{}
+	hearers int
 }
 
 // Wake wakes all who wait for key.
 func (h *Hub[K]) Wake(key K) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ch := h.waiting[key]; ch != nil {
-		close(ch)
+	if b := h.waiting[key]; b != nil {
+		close(b.rung)
 		delete(h.waiting, key)
 	}
 }
 
-// listen returns a channel that is closed by the next Wake of key.
-func (h *Hub[K]) listen(key K) <-chan struct{} {
+// listen returns a bell that the next Wake of key rings. It is to be left: keys
+// may come from strangers, and nothing is to remain of them.
+func (h *Hub[K]) listen(key K) *bell {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waiting == nil {
-		h.waiting = map[K]chan struct{}{}
+		h.waiting = map[K]*bell{}
 	}
-	ch := h.waiting[key]
-	if ch == nil {
-		ch = make(chan struct{})
-		h.waiting[key] = ch
+	b := h.waiting[key]
+	if b == nil {
+		b = &bell{rung: make(chan struct{})}
+		h.waiting[key] = b
 	}
-	return ch
+	b.hearers++
+	return b
+}
+
+// leave forgets the bell of a key when the last one who listens leaves.
+func (h *Hub[K]) leave(key K, b *bell) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b.hearers--; b.hearers == 0 && h.waiting[key] == b {
+		delete(h.waiting, key)
+	}
 }
 
 // Wait calls look until it finds something or fails, again after each Wake of
@@ -43,14 +60,22 @@ func (h *Hub[K]) listen(key K) <-chan struct{} {
 // found == false and no error. No Wake between a look and the wait is missed.
 func Wait[K comparable, T any](ctx context.Context, h *Hub[K], key K, look func(ctx context.Context) (v T, found bool, err error)) (v T, found bool, err error) {
 	for {
-		woken := h.listen(key)
-		if v, found, err = look(ctx); found || err != nil {
+		b := h.listen(key)
+		v, found, err = look(ctx)
+		again := !found && err == nil && b.wait(ctx)
+		h.leave(key, b)
+		if !again {
 			return v, found, err
 		}
-		select {
-		case <-woken:
-		case <-ctx.Done():
-			return v, false, nil
-		}
+	}
+}
+
+// wait returns when the bell rings, or false when ctx ends first.
+func (b *bell) wait(ctx context.Context) bool {
+	select {
+	case <-b.rung:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -2,6 +2,7 @@ package longpoll
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,4 +43,24 @@ func TestWaitEnds(t *testing.T) {
 			t.Fatalf("found %t, err %v after %v", found, err, time.Since(start))
 		}
 	})
+}
+
+func TestNothingRemains(t *testing.T) {
+	var h Hub[int]
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for key := range 1000 {
+		_, _, err := Wait(ctx, &h, key, func(context.Context) (int, bool, error) {
+			if key%2 == 0 {
+				return 0, false, errors.New("no such thing")
+			}
+			return 0, false, nil
+		})
+		if (err != nil) != (key%2 == 0) {
+			t.Fatal(err)
+		}
+	}
+	if n := len(h.waiting); n != 0 {
+		t.Errorf("%d keys remain of those nobody waits for", n)
+	}
 }
