@@ -185,7 +185,7 @@ func (s *Service) engage() (free []Correspondent, next time.Time) {
 	defer s.mu.Unlock()
 	var rest []Correspondent
 	for _, c := range s.post.due {
-		if s.post.busy[c] || len(s.post.busy) >= deliveries {
+		if s.post.busy[c] || len(s.post.busy) >= deliveries && !c.Peer.IsZero() { // drivers do not wait for nodes
 			rest = append(rest, c)
 			continue
 		}

@@ -267,6 +267,30 @@ func TestHangingPeerDelaysNobody(t *testing.T) {
 	})
 }
 
+// TestHangingPeersDelayNoPayment has more peers that never answer than are told
+// something at a time: orders go to the driver all the same.
+func TestHangingPeersDelayNoPayment(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r := w.node(1, nil)
+		al, err := r.allocate(r.id, payment.NewAllocation{Total: tokens(100)})
+		w.must(err)
+		var payees []golem.Address
+		for range 40 {
+			s := w.stranger(func(b gsb.Binder) {
+				_, err := b.Bind("/public/payment", hangs)
+				w.must(err)
+			})
+			d, id := w.billed(r, s, tokens(1))
+			w.must(d.acceptInvoice(id, tokens(1), al.ID))
+			settle()
+			payees = append(payees, s.id.Address())
+		}
+		for _, a := range payees {
+			w.holds(a, tokens(1))
+		}
+	})
+}
+
 // TestOldPeerWithoutSync has a peer that does not know the sync message.
 func TestOldPeerWithoutSync(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
