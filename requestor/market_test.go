@@ -115,6 +115,33 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetOfYesterday rents, and again when the budget that was set aside has been
+// given back by the node: no more is set aside than is left.
+func TestBudgetOfYesterday(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.sell("ann", manners{fee: 3})
+		r := w.connect(nil)
+		for _, left := range []golem.Amount{golem.Tokens(10), golem.Tokens(7)} {
+			rental, err := r.Rent(t.Context(), order())
+			w.must(err)
+			as, err := w.buyer.api.Allocations(t.Context())
+			w.must(err)
+			if len(as) != 1 || as[0].Total != left {
+				t.Errorf("allocations %+v, want one of %s", as, left)
+			}
+			w.must(rental.Run(t.Context(), requestor.Process{Path: "echo"}))
+			bill, err := rental.Close(t.Context())
+			w.must(err)
+			if bill.Cost != golem.Tokens(3) {
+				t.Errorf("cost %s", bill.Cost)
+			}
+			w.pause(40 * time.Minute) // the Allocation was for 30
+		}
+		w.must(r.Close())
+		w.clean(t)
+	})
+}
+
 // TestCancel interrupts renting at every point of it: nothing stays reserved.
 func TestCancel(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -48,24 +48,39 @@ func (r *Requestor) allocate(ctx context.Context, until time.Time) error {
 	}
 	until = until.Add(billSlack)
 	id, have := p.current()
-	switch {
-	case id == "":
-		ctx, cancel := whole(ctx)
-		defer cancel()
-		a, err := r.api.Allocate(ctx, client.NewAllocation{Platform: r.account.Platform, Address: r.account.Address, Total: r.cfg.Budget, Timeout: until})
-		if err != nil {
-			return r.cannotAllocate(err)
-		}
-		p.set(a.ID, until)
-		p.once.Do(func() { r.followEvents() })
-	case have.Before(until):
-		// Half as long again saves doing this for each rental.
-		until = until.Add(time.Until(until) / 2)
-		if _, err := r.api.AmendAllocation(ctx, id, client.AllocationChange{Timeout: until}); err != nil {
-			return fmt.Errorf("budget: %w", err)
-		}
-		p.set(id, until)
+	if id == "" {
+		return r.setAside(ctx, until)
 	}
+	if !have.Before(until) {
+		return nil
+	}
+	// Half as long again saves doing this for each rental.
+	until = until.Add(time.Until(until) / 2)
+	_, err := r.api.AmendAllocation(ctx, id, client.AllocationChange{Timeout: until})
+	switch golem.KindOf(err) {
+	case "":
+		p.set(id, until)
+		return nil
+	case golem.ErrExpired, golem.ErrNotFound: // nothing was rented for long
+		return r.setAside(ctx, until)
+	}
+	return fmt.Errorf("budget: %w", err)
+}
+
+// setAside makes an Allocation of what is left of the budget.
+func (r *Requestor) setAside(ctx context.Context, until time.Time) error {
+	left := r.cfg.Budget.Excess(r.purse.spent())
+	if left.IsZero() {
+		return golem.Errorf(golem.ErrExhausted, "the budget of %s %s is used up", r.cfg.Budget, r.account.Token)
+	}
+	ctx, cancel := whole(ctx)
+	defer cancel()
+	a, err := r.api.Allocate(ctx, client.NewAllocation{Platform: r.account.Platform, Address: r.account.Address, Total: left, Timeout: until})
+	if err != nil {
+		return r.cannotAllocate(err)
+	}
+	r.purse.set(a.ID, until)
+	r.purse.once.Do(r.followEvents)
 	return nil
 }
 
