@@ -29,6 +29,10 @@ func main() {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second one ends the program at once
+	// A reader who has gone, as head does, is an error of writing: what was rented
+	// has to be given back.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := a.main(ctx)
 	stop()
 	os.Exit(code)

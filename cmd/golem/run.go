@@ -115,6 +115,9 @@ func (a *app) buyRun(ctx context.Context, c *connection, o runOptions) (err erro
 	}
 	tell.clear()
 	ran := rental.Run(ctx, process)
+	if ctx.Err() != nil {
+		tell.line("interrupted; ending the rental in order, a second interrupt leaves at once")
+	}
 	bill, err := rental.Close(context.WithoutCancel(ctx))
 	return a.reportRun(tell, bill, ran, err)
 }
@@ -144,6 +147,9 @@ func (o *runOptions) order() (order requestor.Order, p requestor.Process, err er
 	p = requestor.Process{Args: o.args, Inputs: map[string]requestor.Source{}, Outputs: map[string]string{}}
 	if order.MaxPrice, err = golem.ParseAmount(o.maxPrice); err != nil {
 		return order, p, usageError{fmt.Errorf("--max-price: %w", err)}
+	}
+	if order.MaxPrice.IsZero() {
+		return order, p, usageError{errors.New("--max-price: nobody works for nothing, want more than 0")}
 	}
 	for _, kv := range o.env {
 		k, v, ok := strings.Cut(kv, "=")
