@@ -15,7 +15,7 @@ import (
 
 var (
 	seedFlag  = flag.Int64("seed", -1, "play this seed alone and print its transcript")
-	seedsFlag = flag.Uint64("seeds", 200, "how many seeds TestSeeds plays")
+	seedsFlag = flag.Uint64("seeds", usual, "how many seeds TestSeeds plays")
 	firstFlag = flag.Uint64("first", 0, "the first of them")
 	aloneFlag = flag.Bool("alone", false, "play all seeds in this process")
 )
