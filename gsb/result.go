@@ -46,7 +46,7 @@ func (serviceErrors) Decode(v flexbuffers.Value) error {
 	if err != nil {
 		return Garbled(v)
 	}
-	return golem.Errorf(golem.KindOfBus(name), "%s", text)
+	return golem.Errorf(golem.KindOfBus(name), "%s", Heard(text))
 }
 
 // TextErrors writes an error as its text alone.
@@ -61,7 +61,7 @@ func (textErrors) Decode(v flexbuffers.Value) error {
 	if err != nil {
 		return Garbled(v)
 	}
-	return golem.Errorf(golem.ErrInternal, "%s", text)
+	return golem.Errorf(golem.ErrInternal, "%s", Heard(text))
 }
 
 // Garbled returns the error for an error value that cannot be understood.

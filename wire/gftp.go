@@ -102,6 +102,7 @@ func (gftpErrors) Decode(v flexbuffers.Value) error {
 	if err != nil {
 		return gsb.Garbled(v)
 	}
+	text = gsb.Heard(text)
 	switch {
 	case strings.EqualFold(name, "ReadError"):
 		return golem.Errorf(golem.ErrNotFound, "read error: %s", text)

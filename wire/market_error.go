@@ -301,7 +301,8 @@ func (r *Refusal) fill(name string, content flexbuffers.Value) {
 	case flexbuffers.KindMap:
 		for _, key := range []string{"public_msg", "mismatches", "error"} {
 			if x, ok, err := content.Lookup(key); ok && err == nil {
-				r.Text, _ = x.Text()
+				said, _ := x.Text()
+				r.Text = gsb.Heard(said)
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func (p paymentErrors) Decode(v flexbuffers.Value) error {
 	}
 	text := name
 	if t, err := content.Text(); err == nil && t != "" {
-		text = t
+		text = gsb.Heard(t)
 	}
 	kind, ok := paymentVariants[name]
 	if !ok {
@@ -94,9 +94,15 @@ type SyncError struct {
 	Acceptances []error
 }
 
-// Error returns all texts.
+// Error returns the first texts: there may be thousands.
 func (e *SyncError) Error() string {
-	return fmt.Sprintf("payment sync: %v", errors.Join(append(e.Payments[:len(e.Payments):len(e.Payments)], e.Acceptances...)...))
+	const most = 5
+	all := append(e.Payments[:len(e.Payments):len(e.Payments)], e.Acceptances...)
+	text := fmt.Sprintf("payment sync: %v", errors.Join(all[:min(len(all), most)]...))
+	if more := len(all) - most; more > 0 {
+		text += fmt.Sprintf("\nand %d more", more)
+	}
+	return text
 }
 
 // Unwrap makes the error ErrInvalid: the message arrived and was refused.
