@@ -120,7 +120,7 @@ func (c *conn) handle(ctx context.Context, p *gsbpb.Packet) error {
 	case *gsbpb.Packet_BroadcastRequest:
 		return c.link.send(ctx, c.broadcast(ctx, m.BroadcastRequest))
 	case *gsbpb.Packet_Ping:
-		c.ping() // upstream's router answers a Ping with a Ping
+		c.link.heed(&gsbpb.Packet{Packet: &gsbpb.Packet_Ping{Ping: &gsbpb.Ping{}}}) // as upstream's router
 	}
 	return nil
 }

@@ -202,6 +202,10 @@ func (l *link) send(ctx context.Context, p *gsbpb.Packet) error {
 	return l.out.put(ctx, p, size(p), l.patience)
 }
 
+// heed answers a sign of life, unless so much is on its way to the other side
+// that it needs no further one, or does not read.
+func (l *link) heed(p *gsbpb.Packet) { l.out.offer(p, size(p)) }
+
 // lose fails what waits for the connection.
 func (l *link) lose() {
 	l.out.close()

@@ -114,6 +114,28 @@ func TestRegisterTakesOverFromTheDead(t *testing.T) {
 	})
 }
 
+// TestPingsOfTheDeaf has a connection send signs of life without end and read
+// none of the answers, which must not pile up.
+func TestPingsOfTheDeaf(t *testing.T) {
+	bubble(t, router.Config{}, func(t *testing.T, w *world) {
+		const pings, buffered = 5000, 1000 // what newRaw reads ahead
+		a := w.rawHello('a')
+		for range pings {
+			a.send(ping())
+		}
+		answers := 0
+		for synctest.Wait(); len(a.in) > 0; synctest.Wait() {
+			for len(a.in) > 0 {
+				<-a.in
+				answers++
+			}
+		}
+		if answers == 0 || answers > 2*buffered {
+			t.Errorf("%d answers to %d pings; %d are read", answers, pings, buffered)
+		}
+	})
+}
+
 func TestHello(t *testing.T) {
 	bubble(t, router.Config{}, func(t *testing.T, w *world) {
 		a := w.rawHello('a')

@@ -210,7 +210,7 @@ func (up *uplink) handle(ctx context.Context, p *gsbpb.Packet) error {
 	case *gsbpb.Packet_Hello:
 		return up.greet(m.Hello)
 	case *gsbpb.Packet_Ping:
-		up.push(&gsbpb.Packet{Packet: &gsbpb.Packet_Pong{Pong: &gsbpb.Pong{}}})
+		up.link.heed(&gsbpb.Packet{Packet: &gsbpb.Packet_Pong{Pong: &gsbpb.Pong{}}})
 		if at := up.pinged.Swap(0); at != 0 {
 			up.rtt.Store(time.Now().UnixNano() - at)
 		}
