@@ -186,14 +186,17 @@ func (w *sheet) acceptedAtLeast(a *Agreement, least golem.Amount) error {
 	return nil
 }
 
-// settleIfCovered settles a document that has just been accepted and is paid
-// already, such as one about nothing.
+// settleIfCovered settles a document if it is paid already, such as one about
+// nothing, and with an Invoice the debit notes it includes.
 func (w *sheet) settleIfCovered(a *Agreement, d *Document) error {
 	covered, err := w.covered(a, d)
 	if err != nil || !covered {
 		return err
 	}
-	return w.move(d, golem.DocumentSettle, golem.SettledEvent)
+	if err := w.move(d, golem.DocumentSettle, golem.SettledEvent); err != nil || d.Kind == DebitNote {
+		return err
+	}
+	return w.settleDocuments(a)
 }
 
 // covered reports whether what was paid covers a document.

@@ -96,6 +96,34 @@ func TestPaidBeforeItIsAcknowledged(t *testing.T) {
 	})
 }
 
+// TestPaymentOvertakesAcceptance checks that a Provider settles everything also where
+// it hears of the payment before it hears that the Invoice has arrived.
+func TestPaymentOvertakesAcceptance(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, nil), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		al := d.allocate(tokens(10))
+		note := d.note(0, tokens(4))
+		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
+		w.must(err)
+		w.wires.fault = func(q p2p.Request, answered bool) error {
+			if answered && strings.Contains(q.Addr, "SendInvoice") || strings.Contains(q.Addr, "AcceptInvoice") {
+				return golem.Errorf(golem.ErrUnavailable, "lost")
+			}
+			return nil
+		}
+		if err := p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), time.Minute); err == nil {
+			t.Error("acknowledged")
+		}
+		w.must(d.acceptInvoice(i.ID, tokens(4), al))
+		time.Sleep(time.Minute)
+		w.wires.fault = nil
+		time.Sleep(3 * time.Hour)
+		d.both(payment.Invoice, string(i.ID), golem.DocumentSettled)
+		d.both(payment.DebitNote, string(note), golem.DocumentSettled)
+	})
+}
+
 // TestRejectionIsOvertaken checks that nobody is told of the rejection of a debit
 // note that an Invoice has paid in the meantime.
 func TestRejectionIsOvertaken(t *testing.T) {
