@@ -13,6 +13,7 @@ import (
 	"github.com/golem-go/golem/payment"
 	"github.com/golem-go/golem/payment/drivertest"
 	"github.com/golem-go/golem/payment/local"
+	"github.com/golem-go/golem/sqlite"
 )
 
 // TestPaymentsAreGathered pays what has been accepted within a while by one
@@ -70,6 +71,49 @@ func TestPaymentsAreGathered(t *testing.T) {
 		}
 		w.audit(r, p, q)
 	})
+}
+
+// broken is a store that cannot read what one identity is to pay.
+type broken struct {
+	payment.Store
+	owner golem.NodeID
+}
+
+func (b broken) Step(ctx context.Context, f func(payment.Reader) (payment.Change, error)) error {
+	return b.Store.Step(ctx, func(r payment.Reader) (payment.Change, error) { return f(brokenReader{r, b.owner}) })
+}
+
+type brokenReader struct {
+	payment.Reader
+	owner golem.NodeID
+}
+
+func (r brokenReader) OpenObligations(p payment.Purse, limit int) ([]payment.Obligation, error) {
+	if p.Owner == r.owner {
+		return nil, errors.New("page 7 is damaged")
+	}
+	return r.Reader.OpenObligations(p, limit)
+}
+
+// TestPursesPayAlone damages what one identity is to pay: others pay all the same.
+func TestPursesPayAlone(t *testing.T) {
+	for i := range 2 { // whichever comes first
+		bubble(t, func(t *testing.T, w *world) {
+			r := w.dormant(2, sqlite.Memory, nil)
+			r.config = func(c *payment.Config) {
+				c.Store, c.Trace = broken{c.Store, r.ids[i]}, nil
+			}
+			r.start()
+			p := w.node(1, nil)
+			for _, id := range r.ids {
+				d := w.agree(r, p, 1, terms{rid: id})
+				w.must(d.acceptInvoice(d.invoice(tokens(1)), tokens(1), d.allocate(tokens(2))))
+			}
+			time.Sleep(time.Second)
+			w.holds(r.ids[i].Address(), tokens(1000))
+			w.holds(r.ids[1-i].Address(), tokens(999))
+		})
+	}
 }
 
 // TestDueDatesAreKept pays before what is due first, and carries everything of

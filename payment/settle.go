@@ -50,24 +50,22 @@ func (s *Service) payAt(d *Document) payTime {
 const gatherLimit = 2000
 
 // gather puts obligations whose time has come into orders, together with all
-// others of the same purse, and returns when it should be called again.
+// others of the same purse, and returns when it should be called again. A purse
+// whose books cannot be written keeps no other one from paying.
 func (s *Service) gather(ctx context.Context) (next time.Time, err error) {
-	for {
-		now, found := s.now(), 0
-		err := s.step(ctx, func(w *sheet) error {
-			purses, err := w.r.Payable(now)
-			if err != nil || len(purses) == 0 {
-				return err
-			}
-			found, err = w.gather(purses[0])
-			return err
-		})
+	for more := true; more; {
+		purses, err := s.payable(ctx)
 		if err != nil {
 			return next, err
 		}
-		if found == 0 {
-			break
+		var errs []error
+		for _, p := range purses {
+			errs = append(errs, s.step(ctx, func(w *sheet) error { return w.gather(p) }))
 		}
+		if err := errors.Join(errs...); err != nil {
+			return next, err
+		}
+		more = len(purses) > 0
 	}
 	err = s.cfg.Store.View(ctx, func(r Reader) (err error) {
 		next, err = r.NextPayable()
@@ -76,12 +74,21 @@ func (s *Service) gather(ctx context.Context) (next time.Time, err error) {
 	return next, err
 }
 
+func (s *Service) payable(ctx context.Context) (purses []Purse, err error) {
+	now := s.now()
+	err = s.cfg.Store.View(ctx, func(r Reader) (err error) {
+		purses, err = r.Payable(now)
+		return err
+	})
+	return purses, err
+}
+
 // gather puts the open obligations of a purse into one order for each address
 // they are to be paid to, and deposit they are to be paid from.
-func (w *sheet) gather(p Purse) (found int, err error) {
+func (w *sheet) gather(p Purse) error {
 	open, err := w.r.OpenObligations(p, gatherLimit)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	type part struct {
 		payee   golem.Address
@@ -92,7 +99,7 @@ func (w *sheet) gather(p Purse) (found int, err error) {
 		o := w.obligations.loaded(v.Document, v)
 		deposit, err := w.depositOf(o)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		k := part{payee: o.Payee}
 		if deposit != nil {
@@ -102,10 +109,10 @@ func (w *sheet) gather(p Purse) (found int, err error) {
 			orders[k] = w.begin(p, o, deposit)
 		}
 		if err := w.order(orders[k], o); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return len(open), nil
+	return nil
 }
 
 // begin makes an order with an obligation to begin with. No obligation is ever
