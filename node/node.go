@@ -146,13 +146,13 @@ func (n *Node) build(ctx context.Context) (err error) {
 		return err
 	}
 	if n.activity, err = activity.New(activity.Config{
-		Store: n.db.Activity(), Bus: n.bus, Agreements: n.market, Limits: n.cfg.Activity,
+		Store: n.db.Activity(), Bus: n.tradeBus(), Agreements: n.market, Limits: n.cfg.Activity,
 		Rand: seeds.next(), Alive: n.gates.alive, Trace: n.activityTrace(),
 	}); err != nil {
 		return err
 	}
 	if n.payment, err = payment.New(payment.Config{
-		Store: n.db.Payment(), Bus: n.bus, Agreements: n.market, Activities: activities{n.activity},
+		Store: n.db.Payment(), Bus: n.tradeBus(), Agreements: n.market, Activities: activities{n.activity},
 		Signer: n.identity, Verifier: n.identity,
 		Drivers:  []payment.Driver{local.New(local.Config{Ledger: ledger, Signer: n.identity, Verifier: n.identity, Alive: n.gates.alive})},
 		PayDelay: n.cfg.Payment.PayDelay, Backoff: n.cfg.Payment.Backoff, MaxBackoff: n.cfg.Payment.MaxBackoff, SyncDelay: n.cfg.Payment.SyncDelay,
