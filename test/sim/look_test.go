@@ -40,13 +40,18 @@ type disk struct {
 // all is more than there is of anything.
 const all = 1_000_000
 
-// look reads all disks.
+// look reads all disks at one instant. Before that the nodes audit themselves, which
+// takes time.
 func (w *world) look() *state {
 	s := &state{}
 	for _, m := range w.machines {
 		d := &disk{name: m.name, id: m.id}
-		w.must(errors.Join(d.readMarket(w.ctx, m), d.readPayment(w.ctx, m), d.audit(w.ctx, m)))
+		w.must(d.audit(w.ctx, m))
 		s.disks = append(s.disks, d)
+	}
+	for i, d := range s.disks {
+		m := w.machines[i]
+		w.must(errors.Join(d.readMarket(w.ctx, m), d.readPayment(w.ctx, m)))
 		for _, seller := range w.sellers {
 			if seller.machine == m {
 				d.slots, d.most = seller.slots, seller.sold.highest()
