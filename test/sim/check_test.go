@@ -25,9 +25,6 @@ func (s *state) violations() (f findings) {
 		d.checkCapacity(&f)
 		d.checkBudget(&f)
 		s.checkPaid(d, &f)
-		for _, text := range d.findings {
-			f.add("%s: audit: %s", d.name, text)
-		}
 	}
 	return f
 }

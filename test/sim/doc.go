@@ -20,16 +20,16 @@
 //
 // # What is checked
 //
-// At no time may be violated (check_test.go):
+// At any time (check_test.go):
 //
 //   - what a Requestor takes for an Agreement its Provider has concluded;
 //   - an Activity has an Agreement that is in force when it begins;
 //   - no more Agreements are in force, and ExeUnits run, than there is room for;
 //   - paid ≤ accepted ≤ allocated, no transfer without an acceptance, none twice,
-//     and nobody books what was not paid;
-//   - the books of each node are right by its own audit.
+//     and nobody books what was not paid.
 //
-// When everybody has had time:
+// When the weather has cleared the books of each node are right by its own audit,
+// and when everybody has had time:
 //
 //   - both parties agree on each Agreement, its documents and its totals, and what
 //     was accepted is paid;

@@ -33,36 +33,32 @@ type disk struct {
 	allocations []golem.Allocation
 	orders      []payment.OrderRecord
 	documents   []payment.Document
-	untold      int      // messages about payments
-	findings    []string // of the node's own audit; only where the node runs
+	untold      int // messages about payments
 }
 
 // all is more than there is of anything.
 const all = 1_000_000
 
-// look reads all disks at one instant. Before that the nodes audit themselves, which
-// takes time.
-func (w *world) look() *state {
+// look reads all disks, at one instant. It returns errDead where a process that is
+// being killed has not let go of its disk.
+func (w *world) look() (*state, error) {
 	s := &state{}
 	for _, m := range w.machines {
 		d := &disk{name: m.name, id: m.id}
-		w.must(d.audit(w.ctx, m))
+		if err := errors.Join(d.readMarket(w.ctx, m), d.readPayment(w.ctx, m)); err != nil {
+			return nil, err
+		}
 		s.disks = append(s.disks, d)
-	}
-	for i, d := range s.disks {
-		m := w.machines[i]
-		w.must(errors.Join(d.readMarket(w.ctx, m), d.readPayment(w.ctx, m)))
 		for _, seller := range w.sellers {
 			if seller.machine == m {
 				d.slots, d.most = seller.slots, seller.sold.highest()
 			}
 		}
 	}
-	w.must(w.bank.store.View(w.ctx, func(r local.Reader) (err error) {
+	return s, w.bank.store.View(w.ctx, func(r local.Reader) (err error) {
 		s.entries, err = r.Entries(1, all)
 		return err
-	}))
-	return s
+	})
 }
 
 func (d *disk) readMarket(ctx context.Context, m *machine) error {
@@ -103,14 +99,16 @@ func (d *disk) readPayment(ctx context.Context, m *machine) error {
 	})
 }
 
-// audit lets the node add up its own books.
-func (d *disk) audit(ctx context.Context, m *machine) error {
-	if m.alive() == nil {
-		return nil
+// audit lets each node add up its own books.
+func (w *world) audit() (f findings) {
+	for _, m := range w.machines {
+		report, err := m.client("audit", nil).Audit(w.ctx)
+		w.must(err)
+		for _, text := range report.Findings {
+			f.add("%s: audit: %s", m.name, text)
+		}
 	}
-	report, err := m.client("audit", nil).Audit(ctx)
-	d.findings = report.Findings
-	return err
+	return f
 }
 
 // handshake returns an Agreement in one role, nil where the disk does not have it.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -22,7 +23,8 @@ import (
 
 // The times of a run.
 const (
-	tradeTime = 3 * time.Minute  // in which everything goes wrong
+	tradeTime = 3 * time.Minute // in which everything goes wrong
+	watchStep = 40 * time.Second
 	quietTime = 40 * time.Minute // after which all must be settled
 	quietStep = 20 * time.Second
 )
@@ -109,11 +111,26 @@ func (w *world) trade() {
 		all.Go(func() { s.buy(ctx) })
 	}
 	all.Go(func() { w.weather(ctx) })
+	all.Go(func() { w.watch(ctx) })
 	all.Wait()
 	w.say("world", "is fine again")
 	w.sw.Heal()
 	w.bank.strike.Store(false)
 	w.sw.Change(func(c *p2ptest.Config) { c.Loss, c.Duplicate, c.Reorder = 0, 0, 0 })
+}
+
+// watch looks at the disks now and then, until ctx ends.
+func (w *world) watch(ctx context.Context) {
+	d := w.dice("watch")
+	for rest(ctx, d, watchStep) {
+		s, err := w.look()
+		if errors.Is(err, errDead) {
+			continue
+		}
+		if w.must(err); err == nil {
+			w.wrong(s.violations())
+		}
+	}
 }
 
 // settle waits until nothing is left to do, and wants everybody to agree then.
@@ -122,7 +139,11 @@ func (w *world) settle() {
 	var open []string
 	for began := time.Now(); time.Since(began) < quietTime; {
 		w.pause(d, quietStep)
-		s := w.look()
+		w.wrong(w.audit())
+		s, err := w.look()
+		if w.must(err); err != nil {
+			return
+		}
 		w.wrong(s.violations())
 		if open = s.unsettled(); len(open) == 0 {
 			w.must(w.bank.Audit(w.ctx))
