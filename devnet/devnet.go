@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,7 +103,7 @@ func Start(ctx context.Context, cfg Config) (n *Network, err error) {
 // start brings up the hub, then all nodes at once, then their agents.
 func (n *Network) start(ctx context.Context) error {
 	var hub struct{ Hub string }
-	if _, err := n.launch(ctx, "hub", &hub, "hub", "run", "--listen", "tcp://127.0.0.1:0"); err != nil {
+	if _, err := n.launch(ctx, "hub", &hub, nil, "hub", "run", "--listen", "tcp://127.0.0.1:0"); err != nil {
 		return err
 	}
 	n.Hub = hub.Hub
@@ -150,7 +151,7 @@ func (n *Network) awaitOffers(ctx context.Context) error {
 }
 
 func (n *Network) startNode(ctx context.Context, name string, node *Node, flags ...string) error {
-	p, err := n.launch(ctx, name, node, append([]string{"node", "run", "--api-url", "http://127.0.0.1:0", "--hub", n.Hub}, flags...)...)
+	p, err := n.launch(ctx, name, node, nil, append([]string{"node", "run", "--api-url", "http://127.0.0.1:0", "--hub", n.Hub}, flags...)...)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,8 @@ func (n *Network) startNode(ctx context.Context, name string, node *Node, flags 
 }
 
 func (n *Network) startAgent(ctx context.Context, name string, node Node, agent *Agent) error {
-	p, err := n.launch(ctx, name+"-agent", nil, "provider", "run", "--api-url", node.URL, "--app-key", node.AppKey,
+	key := []string{"YAGNA_APPKEY=" + node.AppKey} // others can read arguments
+	p, err := n.launch(ctx, name+"-agent", nil, key, "provider", "run", "--api-url", node.URL,
 		"--node-name", name, "--subnet", n.Subnet, "--share", fmt.Sprint(len(n.Providers)))
 	if err != nil {
 		return err
@@ -169,9 +171,9 @@ func (n *Network) startAgent(ctx context.Context, name string, node Node, agent 
 }
 
 // launch starts one process and waits for the line by which it says that it is
-// ready, which is decoded into ready.
-func (n *Network) launch(ctx context.Context, name string, ready any, args ...string) (*process, error) {
-	p := &process{name: name, kind: args[0], dir: filepath.Join(n.cfg.Dir, name), exited: make(chan struct{})}
+// ready, which is decoded into ready. env is added to the environment of all.
+func (n *Network) launch(ctx context.Context, name string, ready any, env []string, args ...string) (*process, error) {
+	p := &process{name: name, kind: args[0], env: slices.Concat(n.cfg.Env, env), dir: filepath.Join(n.cfg.Dir, name), exited: make(chan struct{})}
 	args = append(args, "--data-dir", p.dir, "--json")
 	if err := p.start(n.cfg, n.line, args); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -22,6 +22,7 @@ type process struct {
 	name   string
 	kind   string // "hub", "node" or "provider"
 	dir    string // its data
+	env    []string
 	cmd    *exec.Cmd
 	stdout io.ReadCloser
 	exited chan struct{} // closed when it has been reaped
@@ -39,7 +40,7 @@ func (p *process) start(cfg Config, line *lifeline.Line, args []string) error {
 	}
 	defer log.Close()
 	p.cmd = exec.Command(cfg.Exe, args...)
-	p.cmd.Env = cfg.Env
+	p.cmd.Env = p.env
 	p.cmd.Stderr = log
 	p.cmd.Dir = p.dir
 	detach(p.cmd)

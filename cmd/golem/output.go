@@ -17,8 +17,10 @@ func (a *app) show(v any, human func(w io.Writer)) error {
 	if a.json {
 		return a.printJSON(v)
 	}
-	human(a.stdout)
-	return nil
+	var text strings.Builder
+	human(&text)
+	_, err := io.WriteString(a.stdout, printable(text.String()))
+	return err
 }
 
 // printJSON prints one JSON document, indented for a person to read too.

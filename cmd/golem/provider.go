@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +101,7 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 	}
 	defer line.Close()
 	launcher := &provider.Processes{
-		Dir: o.Dir, Env: append(os.Environ(), "GSB_URL="+bus), Line: line, Keep: o.keep, Log: log,
+		Dir: o.Dir, Env: append(withoutSecrets(os.Environ()), "GSB_URL="+bus), Line: line, Keep: o.keep, Log: log,
 	}
 	if err := launcher.Clean(keepFiles); err != nil {
 		log.Warn("cannot remove old files of activities", "err", err)
@@ -115,6 +117,14 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 		return err
 	}
 	return agent.Run(ctx)
+}
+
+// withoutSecrets returns an environment without what gives power over the node:
+// ExeUnits run what strangers send.
+func withoutSecrets(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
+		return strings.HasPrefix(v, "YAGNA_APPKEY=") || strings.HasPrefix(v, "YAGNA_AUTOCONF_")
+	})
 }
 
 // keepFiles is how long images, and what killed activities have left behind, stay

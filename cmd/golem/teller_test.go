@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +58,14 @@ func TestPrintable(t *testing.T) {
 	rows(&table, []any{"provider", "n"}, [][]any{{"\x1b[31mann\nbob", 7}})
 	if got := table.String(); strings.ContainsRune(got, '\x1b') || !strings.Contains(got, "[31mann bob") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestSecrets checks that ExeUnits are told nothing by which the node is used.
+func TestSecrets(t *testing.T) {
+	env := []string{"PATH=/bin", "YAGNA_APPKEY=k", "YAGNA_AUTOCONF_ID_SECRET=s", "YAGNA_AUTOCONF_APPKEY=k", "YA_RT_MEM=4"}
+	if got := withoutSecrets(env); !slices.Equal(got, []string{"PATH=/bin", "YA_RT_MEM=4"}) || len(env) != 5 {
+		t.Errorf("got %q of %q", got, env)
 	}
 }
 
