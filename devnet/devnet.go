@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/golem-go/golem/internal/dirlock"
 	"github.com/golem-go/golem/internal/lifeline"
 	"github.com/golem-go/golem/rest/client"
 )
@@ -46,6 +47,7 @@ type Network struct {
 
 	cfg  Config
 	line *lifeline.Line
+	lock *os.File
 	gone chan *process // whatever ends while it should not
 
 	mu       sync.Mutex
@@ -81,17 +83,18 @@ func Start(ctx context.Context, cfg Config) (n *Network, err error) {
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, err
-	}
 	if cfg.Env == nil {
 		cfg.Env = ownEnv()
 	}
-	line, err := lifeline.New()
+	lock, err := dirlock.Lock(cfg.Dir, "devnet")
 	if err != nil {
 		return nil, err
 	}
-	n = &Network{cfg: cfg, line: line, Subnet: cfg.Subnet, Providers: make([]Node, cfg.Providers), Agents: make([]Agent, cfg.Providers), gone: make(chan *process, 2*maxProviders+2)}
+	line, err := lifeline.New()
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	n = &Network{cfg: cfg, line: line, lock: lock, Subnet: cfg.Subnet, Providers: make([]Node, cfg.Providers), Agents: make([]Agent, cfg.Providers), gone: make(chan *process, 2*maxProviders+2)}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := n.start(ctx); err != nil {
@@ -223,6 +226,7 @@ func (n *Network) Stop() error {
 	n.stopping = true
 	started := n.started
 	n.mu.Unlock()
+	defer n.lock.Close()
 	defer n.line.Close()
 
 	kinds := map[string][]*process{}

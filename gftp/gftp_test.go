@@ -159,6 +159,32 @@ func TestPublishTwice(t *testing.T) {
 	}
 }
 
+// TestPublishBeside wants two programs of one machine to publish the same file.
+func TestPublishBeside(t *testing.T) {
+	bus := newBus()
+	path := write(t, filepath.Join(t.TempDir(), "f"), data(1000))
+	var urls []gftp.URL
+	for range 2 {
+		p := gftp.NewPublisher(bus, me)
+		defer p.Shutdown()
+		u, err := p.Publish(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls = append(urls, u)
+	}
+	sums := [2][32]byte{}
+	for i, u := range urls {
+		sums[i], _ = u.Hash()
+		if err := (gftp.Client{Bus: bus}).Download(t.Context(), u, path+".copy"); err != nil {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+	if urls[0] == urls[1] || sums[0] != sums[1] || sums[0] == [32]byte{} {
+		t.Errorf("got %s and %s", urls[0], urls[1])
+	}
+}
+
 func TestPublishRefuses(t *testing.T) {
 	p := gftp.NewPublisher(newBus(), me)
 	if _, err := p.Publish(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, golem.ErrNotFound) {

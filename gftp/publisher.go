@@ -163,8 +163,17 @@ func (p *Publisher) Shutdown() {
 	}
 }
 
-// serve binds c at name, unless the same content is served already.
+// serve binds c at name, unless the same content is served already. Where another
+// process of this machine serves it, ours gets a name of its own.
 func (p *Publisher) serve(name string, c content) (URL, error) {
+	u, err := p.serveAt(name, c)
+	if golem.KindOf(err) == golem.ErrConflict {
+		return p.serveAt(name+saltMark+salt(), c)
+	}
+	return u, err
+}
+
+func (p *Publisher) serveAt(name string, c content) (URL, error) {
 	return p.bind(name, &service{}, func(own *service) error {
 		return errors.Join(
 			own.keep(wire.GftpMetadata.At(name).Handle(p.bus, func(context.Context, gsb.Peer, gsb.Unit) (wire.GftpMetadataReply, error) {

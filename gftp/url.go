@@ -34,12 +34,23 @@ func ParseURL(s string) (URL, error) {
 // String returns the form of [ParseURL].
 func (u URL) String() string { return Scheme + "://" + u.Node.String() + "/" + u.Name }
 
-// Hash returns the SHA3-256 of the file, if the name is one.
+// saltMark separates the hash of a file from what makes its name unique.
+const saltMark = "-"
+
+// salt returns what makes a name unique.
+func salt() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Hash returns the SHA3-256 of the file, if the name begins with one.
 func (u URL) Hash() (sum [32]byte, ok bool) {
-	if len(u.Name) != 2*len(sum) {
+	hash, _, _ := strings.Cut(u.Name, saltMark)
+	if len(hash) != 2*len(sum) {
 		return sum, false
 	}
-	_, err := hex.Decode(sum[:], []byte(u.Name))
+	_, err := hex.Decode(sum[:], []byte(hash))
 	return sum, err == nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/golem-go/golem/gsb"
 	"github.com/golem-go/golem/gsb/router"
 	"github.com/golem-go/golem/identity"
+	"github.com/golem-go/golem/internal/dirlock"
 	"github.com/golem-go/golem/market"
 	"github.com/golem-go/golem/p2p"
 	"github.com/golem-go/golem/p2p/central"
@@ -78,11 +79,8 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(n.cfg.Dir, 0o700); err != nil {
+	if n.lock, err = dirlock.Lock(n.cfg.Dir, "node"); err != nil {
 		return err
-	}
-	if n.lock, err = lockFile(filepath.Join(n.cfg.Dir, "node.lock")); err != nil {
-		return golem.Errorf(golem.ErrUnavailable, "directory %s: %w; is another node running there?", n.cfg.Dir, err)
 	}
 	if n.db, err = sqlite.Open(ctx, filepath.Join(n.cfg.Dir, "node.db")); err != nil {
 		return err

@@ -75,7 +75,7 @@ func (e *NoProviderError) Error() string {
 	case len(e.Offers) == 0:
 		return fmt.Sprintf("no provider: the node has known of no offer for %v; see that it is connected (golem status) and that somebody sells (golem offers)", e.Waited)
 	case !e.Lowest.IsZero():
-		return fmt.Sprintf("no provider: the cheapest could cost %s %s in %v, and %s is allowed; raise MaxPrice or the budget, or lower Timeout%s",
+		return fmt.Sprintf("no provider: the cheapest could cost %s %s in %v, and %s is allowed; allow a higher price, or ask for less time%s",
 			e.Lowest, e.Token, e.Timeout, e.Allowed, e.list(isNotPrice))
 	}
 	return fmt.Sprintf("no provider for %v%s", e.Waited, e.list(func(*Candidate) bool { return true }))

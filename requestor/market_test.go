@@ -24,7 +24,7 @@ func TestNobody(t *testing.T) {
 			want: []string{"no provider: the node has known of no offer for 30s", "golem status"}},
 		{name: "too expensive", seller: &manners{price: 0.001}, within: 6 * time.Second,
 			edit: func(o *requestor.Order) { o.MaxPrice = golem.Units(5e17) },
-			want: []string{"the cheapest could cost 0.6 tglm in 10m0s, and 0.5 is allowed", "raise MaxPrice"}},
+			want: []string{"the cheapest could cost 0.6 tglm in 10m0s, and 0.5 is allowed", "allow a higher price"}},
 		{name: "more than the budget", seller: &manners{fee: 11}, within: 6 * time.Second,
 			want: []string{"the cheapest could cost 11 tglm in 10m0s, and 10 is allowed"}},
 		{name: "too small", seller: &manners{}, within: 31 * time.Second,

@@ -116,7 +116,7 @@ func (p *purse) release(ctx context.Context, api *client.Client) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("budget is not given back before %v: %w", billSlack, err)
+		return fmt.Errorf("the budget stays set aside until it ends by itself, unless it is given back with golem payment release-allocations: %w", err)
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (r *Rental) watch() {
 		case <-r.ctx.Done():
 			return
 		case <-over.C:
-			r.fail(golem.Errorf(golem.ErrTimeout, "the %v of the rental are over; raise Timeout", r.order.Timeout))
+			r.fail(golem.Errorf(golem.ErrTimeout, "the %v of the rental are over; ask for more time", r.order.Timeout))
 			return
 		case <-look.C:
 		}
@@ -142,7 +142,7 @@ func (r *Rental) watch() {
 		case err == nil && st.State.Current != golem.ActivityUnresponsive:
 			seen = time.Now()
 		case time.Since(seen) >= r.order.Silence:
-			r.fail(r.blame(golem.Errorf(golem.ErrUnavailable, "it does not answer since %v", time.Since(seen).Round(time.Second))))
+			r.fail(r.blame(golem.Errorf(golem.ErrUnavailable, "it has not answered for %v", time.Since(seen).Round(time.Second))))
 		}
 	}
 }

@@ -72,5 +72,6 @@ func (r *Requestor) publish(ctx context.Context, s Source) (url string, release 
 	if err != nil {
 		return "", nil, err
 	}
-	return "hash:sha3:" + u.Name + ":" + u.String(), func() { _ = files.Close(u) }, nil
+	sum, _ := u.Hash() // which the name of what is published begins with
+	return "hash:sha3:" + hex.EncodeToString(sum[:]) + ":" + u.String(), func() { _ = files.Close(u) }, nil
 }

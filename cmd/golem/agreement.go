@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func (a *app) agreementCommand() *cobra.Command {
   golem agreement show 2f6e…`,
 	}
 	c := a.connects(cmd)
-	cmd.AddCommand(a.agreementListCommand(c), a.agreementShowCommand(c))
+	cmd.AddCommand(a.agreementListCommand(c), a.agreementShowCommand(c), a.agreementTerminateCommand(c))
 	return cmd
 }
 
@@ -92,11 +93,11 @@ func (a *app) agreementShowCommand(c *connection) *cobra.Command {
 		Example: "  golem agreement show $(golem agreement list --json | jq -r '.[0].agreementId')",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := golem.ParseAgreementID(args[0])
+			cl, err := c.client(cmd.Context())
 			if err != nil {
 				return err
 			}
-			cl, err := c.client(cmd.Context())
+			id, err := findAgreement(cmd.Context(), cl, args[0])
 			if err != nil {
 				return err
 			}
@@ -107,6 +108,59 @@ func (a *app) agreementShowCommand(c *connection) *cobra.Command {
 			return a.show(ag, func(w io.Writer) { describeAgreement(w, ag) })
 		},
 	}
+}
+
+func (a *app) agreementTerminateCommand(c *connection) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "terminate AGREEMENT",
+		Short: "End an agreement, such as one of a program that was killed",
+		Long: `End an approved Agreement at once, in the name of whichever party the node is:
+what runs under it ends, and what was used is billed.`,
+		Example: "  golem agreement list --state Approved\n  golem agreement terminate 2f6e5d1c0b9a",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			id, err := findAgreement(cmd.Context(), cl, args[0])
+			if err != nil {
+				return err
+			}
+			if err := cl.TerminateAgreement(cmd.Context(), id, golem.NewReason(reason, "", nil)); err != nil {
+				return err
+			}
+			return a.show(map[string]golem.AgreementID{"terminated": id}, func(w io.Writer) { fmt.Fprintln(w, "agreement", id, "is terminated") })
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "ended by its owner", "what the other party is told")
+	return cmd
+}
+
+// findAgreement returns the Agreement an id, or the beginning of one, names.
+func findAgreement(ctx context.Context, cl *client.Client, text string) (golem.AgreementID, error) {
+	text = strings.TrimSuffix(text, "…")
+	if id, err := golem.ParseAgreementID(text); err == nil {
+		return id, nil
+	}
+	entries, err := cl.Agreements(ctx, "", "")
+	if err != nil {
+		return "", err
+	}
+	var found []golem.AgreementID
+	for _, e := range entries {
+		if strings.HasPrefix(string(e.ID), text) && !slices.Contains(found, e.ID) {
+			found = append(found, e.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", golem.Errorf(golem.ErrNotFound, "no agreement whose id begins with %q; golem agreement list shows them", text)
+	case 1:
+		return found[0], nil
+	}
+	return "", golem.Errorf(golem.ErrInvalid, "%d agreements have ids that begin with %q: give more of it", len(found), text)
 }
 
 func describeAgreement(w io.Writer, ag *golem.Agreement) {

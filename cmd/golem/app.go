@@ -131,12 +131,16 @@ func strict(cmd *cobra.Command) {
 		strict(c)
 	}
 	if cmd.HasSubCommands() {
+		run := cmd.RunE
+		if run == nil {
+			run = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
 			}
-			return unknownCommand(cmd, args[0])
+			return run(cmd, args)
 		}
 		return
 	}

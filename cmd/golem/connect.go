@@ -94,6 +94,10 @@ func (c *connection) find(ctx context.Context) (access, error) {
 			return found, nil
 		}
 	}
+	if c.url != "" {
+		return ac, hint{golem.Errorf(golem.ErrUnauthorized, "node %s: which app-key?", c.url),
+			"set YAGNA_APPKEY, or --app-key; \"golem app-key list\" on the machine of the node shows them"}
+	}
 	return ac, hint{golem.Errorf(golem.ErrUnavailable, "no node is running here"),
 		"start one with \"golem node run\", or a whole network with \"golem devnet\";\n       for a node elsewhere set YAGNA_API_URL and YAGNA_APPKEY"}
 }

@@ -226,7 +226,6 @@ func (d *demo) stay(ctx context.Context) error {
 	if !d.a.json {
 		fmt.Fprintln(d.a.stdout)
 		describeDevnet(d.a.stdout, d.net)
-		fmt.Fprintf(d.a.stdout, "\nFor golem itself:\n\n    export GOLEM_DATA_DIR=%s\n", d.net.Requestor.Dir)
 	}
 	return d.a.watchDevnet(ctx, d.net)
 }
@@ -311,12 +310,12 @@ func (a *app) showDemo(r *demoReport) error {
 		var lines [][]any
 		for _, ag := range r.Agreements {
 			lines = append(lines, []any{
-				ag.Name, short(ag.Agreement), ag.Tiles, fmt.Sprintf("%.2f s", ag.Usage[golem.UsageCPU]),
+				ag.Name, ag.Agreement[:8] + "…", ag.Tiles, fmt.Sprintf("%.2f s", ag.Usage[golem.UsageCPU]),
 				fmt.Sprintf("%.2f s", ag.Usage[golem.UsageDuration]), ag.Cost, cmp.Or(string(ag.Status), "none"),
 			})
 		}
 		fmt.Fprintln(w)
-		rows(w, []any{"provider", "agreement", "tiles", "CPU time", "duration", "cost, " + token, "invoice"}, lines, "tiles", "CPU time", "duration", "cost, "+token)
+		rows(w, []any{"provider", "agreement", "tiles", "CPU", "time", "cost, " + token, "invoice"}, lines, "tiles", "CPU", "time", "cost, "+token)
 		lines = nil
 		for _, b := range r.Balances {
 			lines = append(lines, []any{b.Node, orUnknown(b.Before), orUnknown(b.After)})

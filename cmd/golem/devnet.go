@@ -25,7 +25,8 @@ buys and has test tokens, and nodes that sell. Every part is a process of its ow
 all end with this one, also when it is killed. Started again with the same
 directory the network goes on where it was.
 
-While it runs, "golem run" and the other commands find it by themselves. With
+While it runs, "golem run" and the other commands find it by themselves, unless
+--data-dir says where it is: then set GOLEM_DATA_DIR as it tells. With
 --json it prints one line when it is ready: API URL and app-key of every node.`,
 		Example: `  golem devnet
   golem devnet --providers 4 --data-dir ./net`,
@@ -82,6 +83,10 @@ For your own programs and SDKs:
 
     export YAGNA_API_URL=%s YAGNA_APPKEY=%s
 
+For golem itself, in another terminal:
+
+    export GOLEM_DATA_DIR=%s
+
 Ctrl-C ends the network.
-`, n.Requestor.URL, n.Requestor.AppKey)
+`, n.Requestor.URL, n.Requestor.AppKey, n.Requestor.Dir)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/golem-go/golem/gsb/router"
 	"github.com/golem-go/golem/hub"
+	"github.com/golem-go/golem/internal/dirlock"
 	"github.com/golem-go/golem/node"
 	"github.com/golem-go/golem/payment/local"
 	"github.com/golem-go/golem/sqlite"
@@ -61,6 +61,11 @@ func (a *app) runHub(ctx context.Context, o hubOptions) error {
 		return err
 	}
 	if !o.noLedger {
+		lock, err := dirlock.Lock(o.dir, "hub")
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
 		db, err := openLedger(ctx, o.dir, h)
 		if err != nil {
 			return err
@@ -84,9 +89,6 @@ func (a *app) runHub(ctx context.Context, o hubOptions) error {
 
 // openLedger makes the hub keep a ledger in dir.
 func openLedger(ctx context.Context, dir string, h *hub.Hub) (*sqlite.DB, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	db, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"))
 	if err != nil {
 		return nil, err

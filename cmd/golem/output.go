@@ -41,7 +41,6 @@ func (a *app) printLine(v any) error {
 // rows prints a table. Columns named in right are aligned to the right.
 func rows(w io.Writer, header []any, lines [][]any, right ...string) {
 	t := table.NewWriter()
-	t.SetOutputMirror(w)
 	t.SetStyle(table.StyleLight)
 	t.Style().Options = table.OptionsNoBordersAndSeparators
 	t.Style().Format.Header = text.FormatDefault
@@ -59,7 +58,9 @@ func rows(w io.Writer, header []any, lines [][]any, right ...string) {
 		configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(configs)
-	t.Render()
+	for line := range strings.Lines(t.Render() + "\n") {
+		io.WriteString(w, strings.TrimRight(line, " \n")+"\n")
+	}
 }
 
 // printable returns s without the characters that make terminals do something:

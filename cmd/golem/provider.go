@@ -15,6 +15,7 @@ import (
 
 	"github.com/golem-go/golem"
 	"github.com/golem-go/golem/exeunit/wasm"
+	"github.com/golem-go/golem/internal/dirlock"
 	"github.com/golem-go/golem/internal/lifeline"
 	"github.com/golem-go/golem/provider"
 )
@@ -87,6 +88,11 @@ func (a *app) runProvider(ctx context.Context, c *connection, o providerOptions)
 	if err != nil {
 		return err
 	}
+	lock, err := dirlock.Lock(o.Dir, "provider")
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	o.Node, o.Log = ac.client(), log
 	bus, err := busOf(ctx, ac)
 	if err != nil {

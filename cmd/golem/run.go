@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,16 +159,20 @@ func (o *runOptions) order() (order requestor.Order, p requestor.Process, err er
 		}
 		order.Env[k] = v
 	}
+	directories := directoriesOf(o.module)
 	var inputs []string
 	for _, s := range o.in {
 		host, guest, err := splitCopy("--in", s, "HOST:GUEST")
 		if err != nil {
 			return order, p, err
 		}
-		if err := checkGuest("--in", guest); err != nil {
+		if err := checkGuest("--in", guest, directories); err != nil {
 			return order, p, err
 		}
 		inputs = append(inputs, host)
+		if _, twice := p.Inputs[guest]; twice {
+			return order, p, usageError{fmt.Errorf("--in: %s is copied twice", guest)}
+		}
 		p.Inputs[guest] = requestor.File(host)
 	}
 	for _, s := range o.out {
@@ -175,8 +180,11 @@ func (o *runOptions) order() (order requestor.Order, p requestor.Process, err er
 		if err != nil {
 			return order, p, err
 		}
-		if err := checkGuest("--out", guest); err != nil {
+		if err := checkGuest("--out", guest, directories); err != nil {
 			return order, p, err
+		}
+		if p.Outputs[guest] != "" {
+			return order, p, usageError{fmt.Errorf("--out: %s is copied twice", guest)}
 		}
 		p.Outputs[guest] = host
 	}
@@ -300,7 +308,7 @@ func checkModule(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("program: %w", err)
 	}
-	if bytes.HasPrefix(code, []byte("PK\x03\x04")) {
+	if bytes.HasPrefix(code, []byte(zipMagic)) {
 		return nil
 	}
 	if err := wasm.Check(ctx, code); err != nil {
@@ -310,13 +318,32 @@ func checkModule(ctx context.Context, name string) error {
 }
 
 // checkGuest says whether a path of the program can be one that files are copied
-// to and from.
-func checkGuest(flag, guest string) error {
-	if !path.IsAbs(guest) || path.Clean(guest) != guest || path.Dir(guest) == "/" {
-		return usageError{fmt.Errorf("%s: path %q of the program: want a file below one of its directories, such as /in, /out or /work", flag, guest)}
+// to and from. Where directories is empty only the program's package knows them.
+func checkGuest(flag, guest string, directories []string) error {
+	fits := func(dir string) bool { return strings.HasPrefix(guest, dir+"/") }
+	if !path.IsAbs(guest) || path.Clean(guest) != guest || len(directories) > 0 && !slices.ContainsFunc(directories, fits) {
+		return usageError{fmt.Errorf("%s: path %q of the program: want a file below /in, /out or /work", flag, guest)}
 	}
 	return nil
 }
+
+// directoriesOf returns the directories a program has that files can be copied to
+// and from, nil where that is said in its package.
+func directoriesOf(module string) []string {
+	f, err := os.Open(module)
+	if err != nil {
+		return nil // which is said later
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := io.ReadFull(f, magic[:]); err == nil && string(magic[:]) == zipMagic {
+		return nil
+	}
+	return []string{"/in", "/out", "/work"}
+}
+
+// zipMagic is how packages of several programs begin.
+const zipMagic = "PK\x03\x04"
 
 // checkFiles says which files are missing, and which places cannot be written to,
 // before any money is spent.
@@ -335,8 +362,8 @@ func checkFiles(inputs []string, outputs map[string]string) error {
 		} else if !fi.IsDir() {
 			return fmt.Errorf("--out: %s is not a directory", dir)
 		}
-		if fi, err := os.Stat(host); err == nil && fi.IsDir() {
-			return fmt.Errorf("--out: %s is a directory, want the name of a file", host)
+		if fi, err := os.Lstat(host); err == nil && !fi.Mode().IsRegular() {
+			return fmt.Errorf("--out: %s is there and not a regular file: it would be replaced; want the name of a file", host)
 		}
 	}
 	return nil

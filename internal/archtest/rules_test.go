@@ -53,12 +53,13 @@ var rules = []rule{
 	{"web", "", plain},
 
 	// put together
-	{"node", ". property wire p2p/... hub gsb gsb/router identity market activity payment/... vpn gftp sqlite rest internal/longpoll internal/lifeline", "log"},
-	{"devnet", ". rest/client internal/lifeline", plain},
+	{"node", ". property wire p2p/... hub gsb gsb/router identity market activity payment/... vpn gftp sqlite rest internal/longpoll internal/lifeline internal/dirlock", "log"},
+	{"devnet", ". rest/client internal/lifeline internal/dirlock", plain},
 	{"cmd/...", "...", "log"},
 	{"test/...", "...", ""},
 	{"examples/...", ". property requestor rest/client gftp", plain},
 	{"internal/cmd/...", "...", ""},
+	{"internal/dirlock", ".", plain},
 	{"internal/...", "", plain},
 }
 

@@ -77,6 +77,9 @@ func TestScripts(t *testing.T) {
 			"crash":     crash,
 			"crashdemo": crashDemo,
 			"has":       has,
+			"paid":      paid,
+			"left":      left,
+			"ends":      ends,
 			"settle":    settle,
 		},
 	})
@@ -215,6 +218,63 @@ func member(v any, name string) any {
 		}
 	}
 	return nil
+}
+
+// approved returns the ids of the requestor's approved agreements.
+func approved(ts *testscript.TestScript) (ids []string) {
+	ts.Check(ts.Exec("golem", "agreement", "list", "--state", "Approved", "--json"))
+	var list []struct {
+		ID string `json:"agreementId"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
+	for _, ag := range list {
+		ids = append(ids, ag.ID)
+	}
+	return ids
+}
+
+// paid is the command of that name: in the report of a demo on standard output, all
+// tiles are there and every invoice that has come is settled, one at least.
+func paid(ts *testscript.TestScript, neg bool, args []string) {
+	var report struct {
+		Tiles      int
+		Agreements []struct {
+			Tiles  int
+			Status string `json:"invoiceStatus"`
+		}
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &report))
+	settled := 0
+	for _, ag := range report.Agreements {
+		report.Tiles -= ag.Tiles
+		switch ag.Status {
+		case "SETTLED":
+			settled++
+		case "":
+		default:
+			ts.Fatalf("an invoice is %s", ag.Status)
+		}
+	}
+	if report.Tiles != 0 || settled == 0 {
+		ts.Fatalf("%d tiles are missing, %d invoices are settled", report.Tiles, settled)
+	}
+}
+
+// left is the command of that name: it waits until there is an agreement.
+func left(ts *testscript.TestScript, neg bool, args []string) {
+	for begin := time.Now(); len(approved(ts)) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			ts.Fatalf("there is no agreement")
+		}
+	}
+}
+
+// ends is the command of that name: it terminates all agreements, by the
+// beginnings of their ids.
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	for _, id := range approved(ts) {
+		ts.Check(ts.Exec("golem", "agreement", "terminate", id[:12]))
+	}
 }
 
 // settle is the command "settle": it waits until all invoices of the requestor are

@@ -1,12 +1,9 @@
-package node
+package dirlock
 
 import (
 	"os"
 	"syscall"
 )
-
-// ownDir does not check: temporary directories belong to one user here.
-func ownDir(string) error { return nil }
 
 // lockFile opens a file for this process alone, until it is closed. It returns an
 // error where another process has it.
