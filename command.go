@@ -232,6 +232,7 @@ type CommandResult struct {
 	Stderr          Output    `json:"stderr"`
 	Message         *string   `json:"message"`
 	IsBatchFinished bool      `json:"isBatchFinished"`
+	Printed         *Printed  `json:"printed,omitempty"` // by the command in all, where it was streamed
 }
 
 // The values of CommandResult.Result.
@@ -247,6 +248,18 @@ type RuntimeEvent struct {
 	Index     int              `json:"index"`
 	Timestamp NaiveTime        `json:"timestamp"`
 	Kind      RuntimeEventKind `json:"kind"`
+
+	// Printed is the output of the command in the events before this one, whether
+	// they can still be had or not: who adds up what has come sees what is missing.
+	// Our ExeUnits say so with output and with the end; others ignore it.
+	Printed *Printed `json:"printed,omitempty"`
+}
+
+// Printed is how much output of a command was streamed, in bytes of what the
+// events carry.
+type Printed struct {
+	Stdout uint64 `json:"stdout"`
+	Stderr uint64 `json:"stderr"`
 }
 
 // RuntimeEventKind is what happened; exactly one member is set.

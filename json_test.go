@@ -60,6 +60,7 @@ var forms = map[string]any{
 	"event_started":  event(golem.RuntimeEventKind{Started: &golem.CommandStarted{Command: golem.Command{Sign: &golem.SignCommand{}}}}),
 	"event_finished": event(golem.RuntimeEventKind{Finished: &golem.CommandFinished{ReturnCode: -1, Message: new("m")}}),
 	"event_stdout":   event(golem.RuntimeEventKind{Stdout: &golem.Output{Text: "out"}}),
+	"event_printed":  golem.RuntimeEvent{Batch: "b1", Timestamp: golem.NaiveTime{Time: jsonTime}, Kind: golem.RuntimeEventKind{Stdout: &golem.Output{Text: "out"}}, Printed: &golem.Printed{Stdout: 7, Stderr: 1 << 40}},
 	"event_stderr":   event(golem.RuntimeEventKind{Stderr: &golem.Output{Bytes: []byte{104, 105}}}),
 	"event_progress": event(golem.RuntimeEventKind{Progress: &golem.CommandProgress{Step: [2]uint64{0, 2}, Progress: [2]*uint64{new(uint64(1024)), nil}, Unit: new("Bytes")}}),
 

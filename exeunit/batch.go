@@ -21,14 +21,17 @@ type batch struct {
 	cancel context.CancelCauseFunc // set before the batch begins
 	over   chan struct{}           // closed at the end
 	hub    *longpoll.Hub[golem.BatchID]
+	room   longpoll.Hub[struct{}] // wakes output that waits for followers
 
 	mu       sync.Mutex
 	script   []golem.Command // nil when forgotten
 	size     int             // of the script, bytes
 	log      eventLog
+	readers  readers
 	results  []golem.CommandResult
 	running  bool
-	progress string // of the running command, for people
+	printed  golem.Printed // by the running command, in events
+	progress string        // of the running command, for people
 	done     bool
 }
 
@@ -43,13 +46,14 @@ func newBatch(id golem.BatchID, script []golem.Command, hub *longpoll.Hub[golem.
 		over: make(chan struct{}), hub: hub,
 	}
 	b.budget.left.Store(maxBatchOutput)
+	b.readers.left = now()
 	return b, nil
 }
 
 // started notes that command i has begun.
 func (b *batch) started(i int, now time.Time) {
 	b.mu.Lock()
-	b.running, b.progress = true, ""
+	b.running, b.progress, b.printed = true, "", golem.Printed{}
 	b.add(i, now, -1, golem.RuntimeEventKind{Started: &golem.CommandStarted{Command: b.script[i]}})
 	b.mu.Unlock()
 	b.hub.Wake(b.id)
@@ -59,6 +63,9 @@ func (b *batch) started(i int, now time.Time) {
 func (b *batch) finished(i int, now time.Time, r golem.CommandResult, code int) {
 	b.mu.Lock()
 	r.Index, r.EventDate = i, now
+	if b.printed != (golem.Printed{}) {
+		r.Printed = new(b.printed)
+	}
 	b.results = append(b.results, r)
 	b.running = false
 	b.add(i, now, -1, golem.RuntimeEventKind{Finished: &golem.CommandFinished{ReturnCode: code, Message: r.Message}})
@@ -86,43 +93,24 @@ func (b *batch) ended(ctx context.Context) bool {
 	}
 }
 
-// happened notes output or progress of command i.
-func (b *batch) happened(i int, now time.Time, kind golem.RuntimeEventKind) {
-	size := 0
-	for _, out := range []*golem.Output{kind.Stdout, kind.Stderr} {
-		if out != nil {
-			size += len(out.Text) + 4*len(out.Bytes)
-		}
-	}
+// progressed notes progress of command i. Where it does not fit nobody is told.
+func (b *batch) progressed(i int, now time.Time, p golem.CommandProgress) {
 	b.mu.Lock()
-	if p := kind.Progress; p != nil {
-		b.progress = progressText(p)
+	b.progress = progressText(&p)
+	if b.log.fits(0, b.readers.needed(now)) {
+		b.add(i, now, 0, golem.RuntimeEventKind{Progress: &p})
 	}
-	b.add(i, now, size, kind)
 	b.mu.Unlock()
 	b.hub.Wake(b.id)
 }
 
 // add appends an event. The lock is held.
 func (b *batch) add(i int, now time.Time, size int, kind golem.RuntimeEventKind) {
-	b.log.add(golem.RuntimeEvent{Batch: b.id, Index: i, Timestamp: golem.NaiveTime{Time: now}, Kind: kind}, size)
-}
-
-// event waits for the event with the given number, or the next that is still
-// there. It returns found == false when the batch has ended without one.
-func (b *batch) event(ctx context.Context, number int) (e golem.RuntimeEvent, at int, found bool, err error) {
-	type next struct {
-		event golem.RuntimeEvent
-		at    int
-		found bool
+	e := golem.RuntimeEvent{Batch: b.id, Index: i, Timestamp: golem.NaiveTime{Time: now}, Kind: kind}
+	if kind.Started == nil && kind.Progress == nil {
+		e.Printed = new(b.printed)
 	}
-	n, _, err := longpoll.Wait(ctx, b.hub, b.id, func(context.Context) (next, bool, error) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		e, at, found := b.log.from(number)
-		return next{e, at, found}, found || b.done, nil
-	})
-	return n.event, n.at, n.found, err
+	b.log.add(e, size)
 }
 
 // wait returns the results so far, after the one with index, or the last one if

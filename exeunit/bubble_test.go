@@ -25,7 +25,7 @@ import (
 )
 
 // fake is a Runtime in this process. Its entry points are durations, for which
-// they run.
+// they run, and flood, which prints the number of MiB its argument says.
 type fake struct{ dir string }
 
 func (f *fake) Deploy(context.Context, exeunit.Deployment, exeunit.Stdio) (*exeunit.Deployed, error) {
@@ -36,6 +36,9 @@ func (f *fake) Deploy(context.Context, exeunit.Deployment, exeunit.Stdio) (*exeu
 func (*fake) Start(context.Context, []string, exeunit.Stdio) error { return nil }
 
 func (*fake) Run(ctx context.Context, entry string, args []string, out exeunit.Stdio) error {
+	if entry == "flood" {
+		return flood(ctx, args[0], out.Out)
+	}
 	d, err := time.ParseDuration(entry)
 	if err != nil {
 		return &exeunit.ExitError{Code: 1}

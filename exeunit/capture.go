@@ -2,6 +2,7 @@ package exeunit
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -10,8 +11,8 @@ import (
 
 // maxBatchOutput is how much output of one batch is kept for its results, in
 // bytes of the answer: a byte of text counts once, one of format bin four times,
-// which is what it takes on the bus. An answer must fit p2p.MaxBody. As much
-// again is kept of the batch's events.
+// which is what it takes on the bus. An answer must fit p2p.MaxBody. As many bytes
+// again are kept of the batch's events.
 const maxBatchOutput = 6 << 20
 
 // budget is what the commands of a batch may still keep.
@@ -102,11 +103,14 @@ func (c *capture) setPart(m *golem.CaptureAtEnd) error {
 	return nil
 }
 
-// Write implements io.Writer. It never fails and never blocks.
+// Write implements io.Writer. It never fails. Where output is streamed it waits
+// for those who follow.
 func (c *capture) Write(b []byte) (int, error) {
 	n := len(b)
 	if c.stream != nil {
-		c.send(b[:min(uint64(n), c.head-min(c.seen, c.head))])
+		for piece := range slices.Chunk(b[:min(uint64(n), c.head-min(c.seen, c.head))], copyBuffer) {
+			c.send(piece)
+		}
 	}
 	for c.seen += uint64(n); len(b) > 0; {
 		m := c.keep(b)
@@ -152,9 +156,6 @@ func (c *capture) turn(b []byte) int {
 
 // send streams b as text, holding back a character that is cut at its end.
 func (c *capture) send(b []byte) {
-	if len(b) == 0 {
-		return
-	}
 	if c.cost > 1 {
 		c.stream(golem.Output{Bytes: append([]byte(nil), b...)})
 		return

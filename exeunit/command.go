@@ -24,12 +24,14 @@ func (s *Supervisor) execute(ctx context.Context, b *batch) {
 func (s *Supervisor) step(ctx context.Context, b *batch, i int) int {
 	b.started(i, stamp())
 	c := &b.script[i]
-	stdout, stderr, err := s.captures(b, i, c)
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	stdout, stderr, err := s.captures(ctx, b, i, c)
 	if err == nil {
 		err = context.Cause(ctx) // a batch that was stopped begins nothing
 	}
 	if err == nil {
-		err = s.limitTime(ctx, func(ctx context.Context) error { return s.perform(ctx, b, i, Stdio{stdout, stderr}) })
+		err = s.perform(ctx, b, i, Stdio{stdout, stderr})
 	}
 	r := golem.CommandResult{Result: golem.ResultOk}
 	code, message := outcome(err)
@@ -47,10 +49,11 @@ func (s *Supervisor) step(ctx context.Context, b *batch, i int) int {
 	return code
 }
 
-// captures returns what takes the output of command i.
-func (s *Supervisor) captures(b *batch, i int, c *golem.Command) (stdout, stderr *capture, err error) {
-	out := func(o golem.Output) { b.happened(i, stamp(), golem.RuntimeEventKind{Stdout: &o}) }
-	errs := func(o golem.Output) { b.happened(i, stamp(), golem.RuntimeEventKind{Stderr: &o}) }
+// captures returns what takes the output of command i, and waits for followers
+// no longer than ctx.
+func (s *Supervisor) captures(ctx context.Context, b *batch, i int, c *golem.Command) (stdout, stderr *capture, err error) {
+	out := func(o golem.Output) { b.print(ctx, i, golem.RuntimeEventKind{Stdout: &o}) }
+	errs := func(o golem.Output) { b.print(ctx, i, golem.RuntimeEventKind{Stderr: &o}) }
 	if c.Run == nil {
 		return captureAll(&b.budget, out), captureAll(&b.budget, errs), nil
 	}
@@ -101,14 +104,12 @@ func outcome(err error) (code int, message string) {
 }
 
 // limitTime gives a command the time it may take.
-func (s *Supervisor) limitTime(ctx context.Context, f func(context.Context) error) error {
-	if s.cfg.CommandTimeout > 0 {
-		cause := golem.Errorf(golem.ErrTimeout, "the command has taken longer than the %v the provider allows", s.cfg.CommandTimeout)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.cfg.CommandTimeout, cause)
-		defer cancel()
+func (s *Supervisor) limitTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.cfg.CommandTimeout <= 0 {
+		return ctx, func() {}
 	}
-	return f(ctx)
+	cause := golem.Errorf(golem.ErrTimeout, "the command has taken longer than the %v the provider allows", s.cfg.CommandTimeout)
+	return context.WithTimeoutCause(ctx, s.cfg.CommandTimeout, cause)
 }
 
 // perform runs a command if the state allows it.
@@ -139,7 +140,7 @@ func stateError(err error) error { return fmt.Errorf("Local service error: State
 // run runs a command that has the state for itself.
 func (s *Supervisor) run(ctx context.Context, b *batch, i int, out Stdio) error {
 	c := &b.script[i]
-	tell := func(p golem.CommandProgress) { b.happened(i, stamp(), golem.RuntimeEventKind{Progress: &p}) }
+	tell := func(p golem.CommandProgress) { b.progressed(i, stamp(), p) }
 	switch {
 	case c.Deploy != nil:
 		return s.deploy(ctx, c.Deploy, newProgress(c.Deploy.Progress, tell), out)

@@ -8,8 +8,8 @@ import (
 
 // eventLog holds the events of a batch for whoever follows it, now or later.
 // That commands started and finished is kept for ever; of output and progress
-// the latest maxBatchOutput bytes. Readers that come later than that, or are too
-// slow, miss the older ones.
+// the latest maxBatchOutput bytes. Who adds output asks first whether it fits
+// without dropping what somebody still needs.
 type eventLog struct {
 	entries []entry
 	next    int // number of the next event
@@ -45,6 +45,16 @@ func (l *eventLog) add(e golem.RuntimeEvent, size int) {
 	if l.gone > len(l.entries)/2+16 {
 		l.compact()
 	}
+}
+
+// fits reports whether an event whose output has the given size can be added
+// without dropping one with the number needed or a greater one.
+func (l *eventLog) fits(size, needed int) bool {
+	held := l.held + size + entryCost
+	for i := l.oldest; held > maxBatchOutput && i < len(l.entries) && l.entries[i].number < needed; i++ {
+		held -= l.entries[i].cost
+	}
+	return held <= maxBatchOutput
 }
 
 // drop forgets entry i, if it may.

@@ -172,16 +172,7 @@ func (s *Supervisor) onStream(ctx context.Context, from gsb.Peer, r wire.StreamB
 	if err != nil {
 		return err
 	}
-	for next := 0; ; {
-		e, at, found, err := b.event(ctx, next)
-		if err != nil || !found {
-			return err
-		}
-		if err := send(e); err != nil {
-			return err
-		}
-		next = at + 1
-	}
+	return b.follow(ctx, send)
 }
 
 func (s *Supervisor) onRunning(_ context.Context, from gsb.Peer, r wire.ActivityQuery) ([]golem.RunningCommand, error) {

@@ -12,9 +12,18 @@ import (
 // not those of package exec, so that the end of the process is seen apart from
 // that of its output.
 type pipes struct {
-	readers, writers []*os.File
-	to               []io.Writer
-	copying          sync.WaitGroup
+	outlets []*outlet
+	writers []*os.File
+	copying sync.WaitGroup
+}
+
+// outlet is our end of one pipe.
+type outlet struct {
+	from *os.File
+	to   io.Writer
+
+	mu       sync.Mutex
+	deadline time.Time // of reading; zero while the process runs
 }
 
 // openPipes connects the output of cmd, which is not started yet, with out.
@@ -29,36 +38,69 @@ func openPipes(cmd *exec.Cmd, out Stdio) (*pipes, error) {
 			return p, err
 		}
 		*s.from = w
-		p.readers, p.writers, p.to = append(p.readers, r), append(p.writers, w), append(p.to, s.to)
+		p.outlets, p.writers = append(p.outlets, &outlet{from: r, to: s.to}), append(p.writers, w)
 	}
 	return p, nil
 }
 
 // copy begins to copy.
 func (p *pipes) copy() {
-	for i, r := range p.readers {
-		p.copying.Go(func() { io.CopyBuffer(onlyWriter{p.to[i]}, onlyReader{r}, make([]byte, copyBuffer)) })
+	for _, o := range p.outlets {
+		p.copying.Go(o.copy)
 	}
 }
 
-// finish returns when everything has been copied, or nothing has come for a
-// while from somebody who holds on to a pipe.
+// finish returns when everything has been copied, or it has been waited long
+// enough for somebody who holds on to a pipe.
 func (p *pipes) finish() {
-	for _, r := range p.readers {
-		r.SetReadDeadline(time.Now().Add(drainDelay))
+	for _, o := range p.outlets {
+		o.finish()
 	}
 	p.copying.Wait()
 	p.closeReaders()
 }
 
-func (p *pipes) closeReaders() { closeAll(p.readers) }
-func (p *pipes) closeWriters() { closeAll(p.writers) }
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
+func (p *pipes) closeReaders() {
+	for _, o := range p.outlets {
+		o.from.Close()
 	}
 }
 
-// onlyReader hides other methods of a reader, which would go around the buffer.
-type onlyReader struct{ io.Reader }
+func (p *pipes) closeWriters() {
+	for _, w := range p.writers {
+		w.Close()
+	}
+}
+
+// copy copies to the end of the pipe, or until nobody takes any more.
+func (o *outlet) copy() {
+	buffer := make([]byte, copyBuffer)
+	for {
+		n, err := o.from.Read(buffer)
+		if n > 0 && !o.pass(buffer[:n]) || err != nil {
+			return
+		}
+	}
+}
+
+// pass writes a piece. The time that takes, because somebody reads slowly, does
+// not count: what is in the pipe when the process ends is still read.
+func (o *outlet) pass(b []byte) bool {
+	begun := time.Now()
+	_, err := o.to.Write(b)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.deadline.IsZero() {
+		o.deadline = o.deadline.Add(time.Since(begun))
+		o.from.SetReadDeadline(o.deadline)
+	}
+	return err == nil
+}
+
+// finish gives what is left to be read some time.
+func (o *outlet) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.deadline = time.Now().Add(drainDelay)
+	o.from.SetReadDeadline(o.deadline)
+}

@@ -318,47 +318,6 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// TestFlood has a program print much more than is kept, streamed to nobody.
-func TestFlood(t *testing.T) {
-	u := newUnit(t, "good").start()
-	u.must(ready)
-	before := heap()
-	id := u.exec(runCaptured(`{"stdout":{"stream":{}}}`, "flood", strconv.Itoa(floodSize)))
-	r := u.results(id)[0]
-	if grown := heap() - before; grown > 40<<20 {
-		t.Errorf("the heap has grown by %d MiB", grown>>20)
-	}
-	if r.Result != golem.ResultOk || len(r.Stdout.Text) != 6<<20 || !strings.Contains(message(r), fmt.Sprintf("%d bytes of stdout were not kept", floodSize<<20-6<<20)) {
-		t.Errorf("got %s %q, %d bytes", r.Result, message(r), len(r.Stdout.Text))
-	}
-	events := u.stream(id)
-	if n := len(describe(events)); n < 5<<20 || n > 7<<20 || events[0].Kind.Started == nil || events[len(events)-1].Kind.Finished == nil {
-		t.Errorf("%d bytes of events are kept", n)
-	}
-}
-
-// TestSlowFollower has a program flood while somebody follows it slowly.
-func TestSlowFollower(t *testing.T) {
-	t.Parallel()
-	u := newUnit(t, "good").start()
-	u.must(ready)
-	id := u.exec(runCaptured(`{"stdout":{"stream":{}}}`, "flood", "64"))
-	var last golem.RuntimeEvent
-	n := 0
-	for e, err := range wire.StreamBatch.At(string(activity)).Call(t.Context(), u.bus, requestor, requestor, wire.StreamBatchRequest{Activity: activity, Batch: id}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n++; n%64 == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		last = e
-	}
-	if last.Kind.Finished == nil || last.Kind.Finished.ReturnCode != 0 {
-		t.Errorf("the last event is %+v", last)
-	}
-}
-
 // TestManyBatches has output of more batches than are kept.
 func TestManyBatches(t *testing.T) {
 	u := newUnit(t, "good").start()
