@@ -41,14 +41,14 @@ func (r *Rental) execute(ctx context.Context, s *script) error {
 		return r.notSent(ctx, err)
 	}
 	r.ready = true
-	b := &batch{rental: r, id: id, steps: s.steps, written: make([][2]int, len(s.steps))}
+	b := &batch{rental: r, id: id, steps: s.steps, known: make([][2]uint64, len(s.steps))}
 	if err := b.follow(ctx); err != nil {
-		return err
+		return b.incomplete(err)
 	}
 	if file := s.missing(); file != "" {
 		return r.blame(golem.Errorf(golem.ErrUnavailable, "it says that it has sent %s, which has not arrived", file))
 	}
-	return nil
+	return b.incomplete(nil)
 }
 
 // notSent returns what it means that a batch could not be handed over. Unless
@@ -72,8 +72,9 @@ type batch struct {
 	id     golem.BatchID
 	steps  []step
 
-	written  [][2]int // bytes of stdout and stderr given to the writers, by step
-	finished int      // steps
+	known    [][2]uint64 // bytes of stdout and stderr that were written or are lost, by step
+	lost     uint64      // bytes that were to be written
+	finished int         // steps
 	over     bool
 	outcome  error
 
@@ -159,14 +160,16 @@ func (b *batch) stream(ctx context.Context) error {
 		}
 		first = false
 		at := ev.Timestamp.Time
-		if at.Before(known) {
+		switch {
+		case counted(&ev): // known by its place, also where others before it are missing
+		case at.Before(known):
 			continue
-		}
-		if at.Equal(known) && ties > 0 {
+		case at.Equal(known) && ties > 0:
 			ties--
 			continue
+		default:
+			b.note(at)
 		}
-		b.note(at)
 		if err := b.happened(&ev); err != nil {
 			return err
 		}
@@ -175,6 +178,11 @@ func (b *batch) stream(ctx context.Context) error {
 		}
 	}
 	return io.ErrUnexpectedEOF
+}
+
+// counted reports whether an event says where its output belongs.
+func counted(ev *golem.RuntimeEvent) bool {
+	return ev.Printed != nil && (ev.Kind.Stdout != nil || ev.Kind.Stderr != nil)
 }
 
 // note remembers the time of an event, by which it is known again.
@@ -200,29 +208,71 @@ func (b *batch) happened(ev *golem.RuntimeEvent) error {
 	case k.Started != nil:
 		b.tell(s, Progress{Text: s.what})
 	case k.Stdout != nil:
-		return b.write(i, 0, k.Stdout)
+		return b.write(i, 0, b.place(i, 0, ev.Printed), *k.Stdout)
 	case k.Stderr != nil:
-		return b.write(i, 1, k.Stderr)
+		return b.write(i, 1, b.place(i, 1, ev.Printed), *k.Stderr)
 	case k.Progress != nil:
 		b.progress(s, k.Progress)
 	case k.Finished != nil:
+		b.miss(i, ev.Printed)
 		b.finish(i, k.Finished.ReturnCode, k.Finished.Message)
 	}
 	return nil
 }
 
-// write gives output to the writer of a step: 0 for stdout, 1 for stderr.
-func (b *batch) write(i, stream int, out *golem.Output) error {
-	w := b.steps[i].stdout
-	if stream == 1 {
-		w = b.steps[i].stderr
+// place returns where in a stream of step i, 0 for stdout and 1 for stderr, output
+// begins before which so much was printed: where what is known ends, if nobody
+// says.
+func (b *batch) place(i, stream int, before *golem.Printed) uint64 {
+	switch {
+	case before == nil:
+		return b.known[i][stream]
+	case stream == 0:
+		return before.Stdout
 	}
-	data := out.Bytes
-	if data == nil {
-		data = []byte(out.Text)
+	return before.Stderr
+}
+
+// miss notes that what was printed and is not known will not come any more.
+func (b *batch) miss(i int, printed *golem.Printed) {
+	for stream := range b.known[i] {
+		b.skip(i, stream, b.place(i, stream, printed))
 	}
-	b.written[i][stream] += len(data)
-	if w == nil || len(data) == 0 {
+}
+
+// skip takes what of a stream is not known before the given place for lost.
+func (b *batch) skip(i, stream int, to uint64) {
+	known := &b.known[i][stream]
+	if to <= *known {
+		return
+	}
+	if b.writer(i, stream) != nil {
+		b.lost += to - *known
+	}
+	*known = to
+}
+
+// writer returns what takes a stream of a step, nil for nothing.
+func (b *batch) writer(i, stream int) io.Writer {
+	if stream == 0 {
+		return b.steps[i].stdout
+	}
+	return b.steps[i].stderr
+}
+
+// write gives output that begins at the given place of its stream to the writer
+// of a step, without what that has had already.
+func (b *batch) write(i, stream int, at uint64, out golem.Output) error {
+	b.skip(i, stream, at)
+	data, known := contents(out), &b.known[i][stream]
+	if *known-at >= uint64(len(data)) {
+		return nil
+	}
+	data = data[*known-at:]
+	*known += uint64(len(data))
+	b.heard = time.Now()
+	w := b.writer(i, stream)
+	if w == nil {
 		return nil
 	}
 	if _, err := w.Write(data); err != nil {
@@ -230,6 +280,28 @@ func (b *batch) write(i, stream int, out *golem.Output) error {
 		return err
 	}
 	return nil
+}
+
+// contents returns output as bytes.
+func contents(out golem.Output) []byte {
+	if out.Bytes != nil {
+		return out.Bytes
+	}
+	return []byte(out.Text)
+}
+
+// incomplete returns how the batch has ended, err, with what is missing of the
+// output: where the program has ended by itself that is otherwise not seen.
+func (b *batch) incomplete(err error) error {
+	exit, exited := errors.AsType[*ExitError](err)
+	if b.lost == 0 || err != nil && !exited {
+		return err
+	}
+	lost := golem.Errorf(golem.ErrTooLarge, "output incomplete: %d bytes of what the program printed were lost; write large results to a file and fetch it with Outputs", b.lost)
+	if exited {
+		return fmt.Errorf("%w; %w", exit, lost)
+	}
+	return lost
 }
 
 func (b *batch) tell(s *step, p Progress) {
@@ -287,7 +359,8 @@ func (b *batch) failure(s *step, code int, text string) error {
 }
 
 // poll asks for the results so far, waiting a while for the last one where there
-// is no stream, and writes what was not streamed.
+// is no stream, and writes what was not streamed. Results have a part of the output
+// only; while there is a stream to come it is left to that to bring the rest.
 func (b *batch) poll(ctx context.Context) error {
 	var wait time.Duration
 	if b.pollNow {
@@ -302,10 +375,14 @@ func (b *batch) poll(ctx context.Context) error {
 			continue
 		}
 		for stream, out := range []golem.Output{result.Stdout, result.Stderr} {
-			if err := b.writeRest(i, stream, out); err != nil {
+			if err := b.write(i, stream, 0, out); err != nil {
 				return nil // the batch is over for us
 			}
 		}
+		if !b.pollNow && b.behind(i, result.Printed) {
+			return nil
+		}
+		b.miss(i, result.Printed)
 		code := 0
 		if result.Result != golem.ResultOk {
 			code = exitCode(result.Message)
@@ -315,16 +392,14 @@ func (b *batch) poll(ctx context.Context) error {
 	return nil
 }
 
-// writeRest writes what of the whole output was not written yet.
-func (b *batch) writeRest(i, stream int, whole golem.Output) error {
-	data := whole.Bytes
-	if data == nil {
-		data = []byte(whole.Text)
+// behind reports whether more of what is wanted of step i was printed than is known.
+func (b *batch) behind(i int, printed *golem.Printed) bool {
+	for stream, known := range b.known[i] {
+		if b.writer(i, stream) != nil && b.place(i, stream, printed) > known {
+			return true
+		}
 	}
-	if done := b.written[i][stream]; done < len(data) {
-		return b.write(i, stream, &golem.Output{Bytes: data[done:]})
-	}
-	return nil
+	return false
 }
 
 // exitCode returns the code of a program from the message of a result, which has

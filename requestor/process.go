@@ -24,8 +24,9 @@ type Process struct {
 	// one of this machine, where the file appears when it is complete.
 	Outputs map[string]string
 
-	// Stdout and Stderr take what the program prints, as it comes; nil discards
-	// it. They are written to by the goroutine that called Run.
+	// Stdout and Stderr take what the program prints, as it comes; nil and
+	// [io.Discard] discard it. They are written to by the goroutine that called
+	// Run. The program waits for a writer that takes its time, but not for ever.
 	Stdout, Stderr io.Writer
 }
 
@@ -35,7 +36,10 @@ const onlyProgram = "main"
 // Run runs a program and returns when it has ended: nil if it succeeded, an
 // *[ExitError] if it did not, a *[ProviderError] if the Provider has failed,
 // ErrInvalid if an output has no place on this machine, before anything is done,
-// and ErrExhausted if it cannot be written there, as when the disk is full.
+// and ErrExhausted if it cannot be written there, as when the disk is full. It is
+// ErrTooLarge, and may be an *[ExitError] too, when the program has ended by itself
+// and some of what it printed was lost, which a slow writer or a broken connection
+// may cause where a program prints megabytes.
 // The first thing a rental does includes deploying the image, which saves
 // asking the Provider twice.
 //
@@ -127,16 +131,25 @@ func (s *script) run(p *Process) {
 	// Bytes, because what programs print need not be text.
 	stream := &golem.CaptureMode{Stream: &golem.CaptureStream{Format: "bin"}}
 	capture := &golem.Capture{}
-	if p.Stdout != nil {
+	stdout, stderr := wanted(p.Stdout), wanted(p.Stderr)
+	if stdout != nil {
 		capture.Stdout = stream
 	}
-	if p.Stderr != nil {
+	if stderr != nil {
 		capture.Stderr = stream
 	}
 	if *capture != (golem.Capture{}) {
 		run.Capture = capture
 	}
-	s.steps = append(s.steps, step{command: golem.Command{Run: run}, stage: Running, what: run.EntryPoint, stdout: p.Stdout, stderr: p.Stderr})
+	s.steps = append(s.steps, step{command: golem.Command{Run: run}, stage: Running, what: run.EntryPoint, stdout: stdout, stderr: stderr})
+}
+
+// wanted returns w, or nil where that discards what it gets.
+func wanted(w io.Writer) io.Writer {
+	if w == io.Discard {
+		return nil
+	}
+	return w
 }
 
 func (s *script) upload(ctx context.Context, r *Rental, from Source, to string) error {

@@ -42,6 +42,8 @@ type manners struct {
 	lies      bool          // about the hashes of what it sends back
 	greedLate bool          // only its Invoices are greedy
 	keeps     bool          // the files it says it has sent back
+
+	loses func(golem.RuntimeEvent) bool // events of its ExeUnits
 }
 
 // vendor sells at a node: an agent and its ExeUnits.
@@ -196,7 +198,7 @@ func (v *vendor) create(ctx context.Context, e golem.ProviderEvent) {
 	run, stop := context.WithCancel(ctx)
 	u := &unit{agreement: e.Agreement, stop: stop, ended: make(chan struct{}), files: map[string][]byte{}}
 	u.ExeUnit = activitytest.NewExeUnit(activitytest.UnitConfig{
-		Activity: e.Activity, Bus: v.Bus(), Rates: []float64{1}, Start: 20 * time.Millisecond,
+		Activity: e.Activity, Bus: v.Bus(), Rates: []float64{1}, Start: 20 * time.Millisecond, Loses: v.loses,
 		Runtime: func(ctx context.Context, c golem.Command, emit func(golem.RuntimeEventKind)) (int, string) {
 			return v.execute(ctx, u, c, emit)
 		},

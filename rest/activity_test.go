@@ -402,7 +402,7 @@ id: 0
 		for range 6 {
 			last = readFrame(t, frames)
 		}
-		if !strings.Contains(last, `"kind":{"finished":{"return_code":0,"message":null}}}`) || !strings.HasSuffix(last, "\nid: 6\n") {
+		if !strings.Contains(last, `"kind":{"finished":{"return_code":0,"message":null}},"printed":{"stdout":8,"stderr":0}}`) || !strings.HasSuffix(last, "\nid: 6\n") {
 			t.Errorf("last is %s", last)
 		}
 		for range 3 { // the connection stays open

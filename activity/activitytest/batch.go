@@ -19,7 +19,8 @@ type batch struct {
 	text    string // of the script, to know it again
 	events  []golem.RuntimeEvent
 	results []golem.CommandResult
-	running int // index of the command being executed, -1 for none
+	printed golem.Printed // by that command
+	running int           // index of the command being executed, -1 for none
 	done    bool
 }
 
@@ -66,7 +67,7 @@ func (u *ExeUnit) command(ctx context.Context, b *batch, i int, c golem.Command)
 		u.state.State.Pending = next
 		u.executed = append(u.executed, describe(c))
 	}
-	b.running = i
+	b.running, b.printed = i, golem.Printed{}
 	u.mu.Unlock()
 	u.emit(b, i, golem.RuntimeEventKind{Started: &golem.CommandStarted{Command: c}})
 	if err != nil {
@@ -109,15 +110,29 @@ func describe(c golem.Command) string {
 // emit adds an event of command i.
 func (u *ExeUnit) emit(b *batch, i int, k golem.RuntimeEventKind) {
 	u.mu.Lock()
-	b.events = append(b.events, golem.RuntimeEvent{Batch: b.id, Index: i, Timestamp: golem.NaiveTime{Time: time.Now().UTC()}, Kind: k})
+	ev := golem.RuntimeEvent{Batch: b.id, Index: i, Timestamp: golem.NaiveTime{Time: time.Now().UTC()}, Kind: k}
+	if k.Stdout != nil || k.Stderr != nil || k.Finished != nil {
+		ev.Printed = new(b.printed)
+	}
+	b.events = append(b.events, ev)
+	b.printed.Stdout += length(k.Stdout)
+	b.printed.Stderr += length(k.Stderr)
 	u.mu.Unlock()
 	u.changed.Wake(b.id)
+}
+
+// length returns how much output an event carries, in bytes.
+func length(o *golem.Output) uint64 {
+	if o == nil {
+		return 0
+	}
+	return uint64(len(o.Text) + len(o.Bytes))
 }
 
 // finish adds the result of command i.
 func (u *ExeUnit) finish(b *batch, i, code int, message string) {
 	u.mu.Lock()
-	r := golem.CommandResult{Index: i, EventDate: time.Now().UTC(), Result: golem.ResultOk, Stdout: b.output(i)}
+	r := golem.CommandResult{Index: i, EventDate: time.Now().UTC(), Result: golem.ResultOk, Stdout: b.output(i), Printed: new(b.printed)}
 	if code != 0 {
 		r.Result, r.Message = golem.ResultError, &message
 	}
@@ -186,8 +201,10 @@ func (u *ExeUnit) onStream(ctx context.Context, _ gsb.Peer, req wire.StreamBatch
 			return err
 		}
 		for _, ev := range evs {
-			if err := send(ev); err != nil {
-				return err
+			if u.cfg.Loses == nil || !u.cfg.Loses(ev) {
+				if err := send(ev); err != nil {
+					return err
+				}
 			}
 			sent++
 			if end := ev.Kind.Finished; end != nil && (end.ReturnCode != 0 || ev.Index == len(b.script)-1) {

@@ -21,6 +21,9 @@ type UnitConfig struct {
 	Runtime  Runtime       // nil: Scripted
 	Rates    []float64     // by how much each usage counter grows in a second; nil: {1}
 	Start    time.Duration // until it is initialized
+
+	// Loses says which events those who follow a batch do not get; nil: none.
+	Loses func(golem.RuntimeEvent) bool
 }
 
 // ExeUnit executes the batches of one Activity.
