@@ -89,6 +89,23 @@ func gsbURL(dir string) (string, error) {
 	return "unix:" + filepath.Join(private, "gsb.sock"), nil
 }
 
+// localOnly refuses an address at which other machines could join the bus: who
+// joins it acts for the node.
+func localOnly(url string) error {
+	hostport, tcp := strings.CutPrefix(url, "tcp://")
+	if !tcp {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return golem.Errorf(golem.ErrInvalid, "bus address %q: other machines could act for the node; want unix:/path or tcp://127.0.0.1:port", url)
+}
+
 // listenAPI opens the address of the REST API.
 func listenAPI(url string) (net.Listener, error) {
 	if url == "" {

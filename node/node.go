@@ -102,6 +102,9 @@ func (n *Node) openGSB(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := localOnly(n.gsbURL); err != nil {
+		return err
+	}
 	n.gsbListener, err = router.Listen(ctx, n.gsbURL)
 	if err == nil && n.gsbListener.Addr().Network() == "tcp" {
 		n.gsbURL = "tcp://" + n.gsbListener.Addr().String() // where port 0 was asked for

@@ -150,6 +150,7 @@ func TestBadConfig(t *testing.T) {
 		{"scheme", func(c *node.Config) { c.API = "ftp://127.0.0.1:1" }, "want http://host:port"},
 		{"path", func(c *node.Config) { c.API = "http://127.0.0.1:1/x" }, "want http://host:port"},
 		{"port in use", func(c *node.Config) { c.API = "http://" + taken.Addr().String() }, "is another node running?"},
+		{"bus for everybody", func(c *node.Config) { c.GSB = "tcp://0.0.0.0:0" }, "other machines could act for the node"},
 		{"directory", func(c *node.Config) { c.Dir = filepath.Join(file, "dir") }, "not a directory"},
 		{"secret", func(c *node.Config) { c.AutoconfSecret = "zz" }, "private key: want 64 hex digits"},
 	}
