@@ -77,6 +77,7 @@ func TestScripts(t *testing.T) {
 			"crash":     crash,
 			"crashdemo": crashDemo,
 			"has":       has,
+			"counted":   counted,
 			"paid":      paid,
 			"left":      left,
 			"ends":      ends,
@@ -198,6 +199,23 @@ func has(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if text := fmt.Sprint(v); (text == args[1]) == neg {
 		ts.Fatalf("%s is %s", args[0], text)
+	}
+}
+
+// counted is the command "counted FILE BYTES": the file, or stdout, is what the
+// tool prints for print=BYTES.
+func counted(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	rest, line := text, 0
+	for ; len(rest) > 0; line++ {
+		want := fmt.Sprintf("%063d\n", line)
+		if want = want[:min(len(want), len(rest))]; rest[:len(want)] != want {
+			break
+		}
+		rest = rest[len(want):]
+	}
+	if whole := rest == "" && fmt.Sprint(len(text)) == args[1]; whole == neg {
+		ts.Fatalf("%s has %d bytes, want %s; line %d is %.64q", args[0], len(text), args[1], line, rest)
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -39,6 +40,8 @@ func do(verb, rest string) error {
 		d, err := time.ParseDuration(rest)
 		time.Sleep(d)
 		return err
+	case "print": // BYTES
+		return printLines(rest)
 	case "exit":
 		code, _ := strconv.Atoi(rest)
 		os.Exit(code)
@@ -68,6 +71,24 @@ func fill(name, size string) error {
 	defer f.Close()
 	_, err = io.CopyN(f, zeros{}, n)
 	return err
+}
+
+// printLines prints lines of 64 bytes that count themselves, and cuts the last one.
+func printLines(size string) error {
+	n, err := strconv.Atoi(size)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(os.Stdout, 1<<20)
+	for i := 0; n > 0; i++ {
+		line := fmt.Sprintf("%063d\n", i)
+		line = line[:min(n, len(line))]
+		if _, err := w.WriteString(line); err != nil {
+			return err
+		}
+		n -= len(line)
+	}
+	return w.Flush()
 }
 
 type zeros struct{}
