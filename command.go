@@ -1,7 +1,9 @@
 package golem
 
 import (
+	"bytes"
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -193,11 +195,14 @@ func (o Output) MarshalJSON() ([]byte, error) {
 	case o.Bytes == nil:
 		return marshal(o.Text)
 	}
-	ints := make([]int, len(o.Bytes))
+	text := append(make([]byte, 0, 4*len(o.Bytes)+2), '[')
 	for i, b := range o.Bytes {
-		ints[i] = int(b)
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendUint(text, uint64(b), 10)
 	}
-	return marshal(ints)
+	return append(text, ']'), nil
 }
 
 // UnmarshalJSON reads the forms that MarshalJSON writes.
@@ -209,19 +214,22 @@ func (o *Output) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '"' {
 		return json.Unmarshal(b, &o.Text)
 	}
-	var ints []uint8OrError
-	if err := json.Unmarshal(b, &ints); err != nil {
-		return Errorf(ErrInvalid, "output: want a string or an array of byte values")
+	list, open := bytes.CutPrefix(bytes.TrimSpace(b), []byte("["))
+	list, closed := bytes.CutSuffix(list, []byte("]"))
+	o.Bytes = make([]byte, 0, len(list)/3+1)
+	if open && closed && len(bytes.TrimSpace(list)) == 0 {
+		return nil
 	}
-	o.Bytes = make([]byte, len(ints))
-	for i, v := range ints {
-		o.Bytes[i] = byte(v)
+	for one := range bytes.SplitSeq(list, []byte(",")) {
+		v, err := strconv.ParseUint(string(bytes.TrimSpace(one)), 10, 8)
+		if err != nil || !open || !closed {
+			*o = Output{}
+			return Errorf(ErrInvalid, "output: want a string or an array of byte values")
+		}
+		o.Bytes = append(o.Bytes, byte(v))
 	}
 	return nil
 }
-
-// uint8OrError keeps encoding/json from reading base64 into a byte slice.
-type uint8OrError uint8
 
 // CommandResult is the outcome of one finished command of a batch.
 type CommandResult struct {

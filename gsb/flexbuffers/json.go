@@ -23,6 +23,10 @@ func encodeJSON(w *writer, v reflect.Value) error {
 }
 
 func (w *writer) json(text []byte) error {
+	if b, ok := jsonBytes(text); ok {
+		w.bytes(b)
+		return nil
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var x any
@@ -33,6 +37,24 @@ func (w *writer) json(text []byte) error {
 		return errors.New("invalid JSON: text after the value")
 	}
 	return encodeAny(w, x)
+}
+
+// jsonBytes returns the bytes that compact JSON text is a list of, as output of
+// programs is, which there can be much of. It reports false for everything else.
+func jsonBytes(text []byte) ([]byte, bool) {
+	n := len(text)
+	if n < 3 || text[0] != '[' || text[n-1] != ']' {
+		return nil, false
+	}
+	b := make([]byte, 0, n/3+1)
+	for one := range bytes.SplitSeq(text[1:n-1], []byte(",")) {
+		x, err := strconv.ParseUint(string(one), 10, 8)
+		if err != nil || len(one) > 1 && one[0] == '0' {
+			return nil, false
+		}
+		b = append(b, byte(x))
+	}
+	return b, true
 }
 
 func encodeNumber(w *writer, v reflect.Value) error { return w.number(v.String()) }
@@ -84,6 +106,9 @@ func decodeJSON(v Value, into reflect.Value) error {
 // a mark of being floats, blobs are base64 as everywhere in Go, and what JSON
 // has no number for is null.
 func (v Value) json() ([]byte, error) {
+	if elem, _, ok := v.typ.element(); ok && elem == typeUint {
+		return v.uintsJSON()
+	}
 	x, err := decodeAny(v)
 	if err != nil {
 		return nil, err
@@ -95,6 +120,23 @@ func (v Value) json() ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}
+
+// uintsJSON is json for a vector of which the type says that it has integers
+// without a sign only.
+func (v Value) uintsJSON() ([]byte, error) {
+	text := append(make([]byte, 0, 4*min(v.n, maxAhead)), '[')
+	for i := range v.n {
+		x, err := v.at(i)
+		if err != nil {
+			return nil, withinElement(i, err)
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendUint(text, x.word(), 10)
+	}
+	return append(text, ']'), nil
 }
 
 // floatsToJSON replaces the floats in x by their text.
