@@ -28,6 +28,12 @@
 // results can be had from the beginning, at any time, until the Activity ends;
 // of its output the amount given by maxBatchOutput is kept.
 //
+// What a program prints is not lost while somebody follows it: the program is
+// slowed down to the pace of the slowest follower. One who takes nothing for
+// followerStall is not waited for, nor is one who does not come, or come back,
+// within followerAbsence. Each event of output says how much was printed before
+// it, so that followers see what they have missed.
+//
 // Whatever the Runtime does, memory stays bounded, nothing outside the work and
 // cache directories is written, no path given by a Requestor leaves a volume,
 // and no process of the Runtime survives the Supervisor.

@@ -99,6 +99,9 @@ func (o *Options) supervise(ctx context.Context, e *Executable, env Environment)
 		if cfg.Bus, err = env.Connect(connected); err != nil {
 			return err
 		}
+		if cfg.Streams, err = env.Connect(connected); err != nil {
+			return err
+		}
 	}
 	s, err := New(cfg)
 	if err != nil {

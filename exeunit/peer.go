@@ -40,7 +40,11 @@ func (s *Supervisor) serve() (release func(), err error) {
 	}
 	bind(wire.Exec.At(id).Handle(bus, s.onExec))
 	bind(wire.BatchResults.At(id).Handle(bus, s.onResults))
-	bind(wire.StreamBatch.At(id).Handle(bus, s.onStream))
+	streams := s.cfg.Streams
+	if streams == nil {
+		streams = bus
+	}
+	bind(wire.StreamBatch.At(id).Handle(streams, s.onStream))
 	bind(wire.RunningCommands.At(id).Handle(bus, s.onRunning))
 	bind(wire.ExeUnitState.At(id).Handle(bus, s.onState))
 	bind(wire.ExeUnitUsage.At(id).Handle(bus, s.onUsage))

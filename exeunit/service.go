@@ -32,6 +32,7 @@ type Config struct {
 	CacheDir  string // of the Provider
 
 	Bus     Bus             // nil: nobody to serve, to report to, or to copy files from
+	Streams Bus             // the same by another connection, which slow followers may hold up; nil: Bus
 	Report  bool            // tell the node about state and usage
 	Script  []golem.Command // executed first
 	Signals <-chan os.Signal

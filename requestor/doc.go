@@ -32,7 +32,8 @@
 // Deploying waits for the first thing that is to be done, and is sent with it.
 // What a program prints is streamed. A stream that breaks is opened again, and
 // the results are asked for meanwhile, so that nothing is missed or told twice;
-// that includes restarts of the own node.
+// that includes restarts of the own node. Where some of it is lost all the same,
+// because its reader was too slow for too long, that is an error of Run.
 //
 // A rental ends when it is closed, after its Timeout, when the budget is used up,
 // or when its Provider fails: it has said nothing for half a minute, has ended

@@ -237,6 +237,9 @@ func (a *app) reportRun(tell *teller, b requestor.Bill, ran, closed error) error
 	if errors.As(ran, &exit) {
 		report.ExitCode = exit.Code
 		report.Problem = cmp.Or(report.Problem, stopped(exit))
+		if errors.Is(ran, golem.ErrTooLarge) { // and what it has printed is incomplete
+			report.Problem = ran.Error()
+		}
 	} else if ran != nil {
 		report.ExitCode, report.Problem = exitFailed, ran.Error()
 	}
@@ -248,6 +251,9 @@ func (a *app) reportRun(tell *teller, b requestor.Bill, ran, closed error) error
 		tell.line("%s: %s %s, invoice %s", b.Name, b.Cost, strings.ToUpper(b.Platform.Token), strings.ToLower(string(b.Status)))
 	}
 	if exit != nil && exit.Code > 0 && exit.Code <= mostExitCode {
+		if errors.Is(ran, golem.ErrTooLarge) {
+			fmt.Fprintf(a.stderr, "golem: %s\n", printable(ran.Error()))
+		}
 		return exitError{exit.Code}
 	}
 	return errors.Join(ran, closed)
