@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,15 +27,35 @@ func (n *node) knows(id golem.SubscriptionID) bool {
 
 // outsider is a node without a market: it announces and answers what a test says.
 type outsider struct {
-	w     *world
-	id    golem.NodeID
-	keys  signer
-	net   *p2ptest.Node
-	bus   *gsb.Bus
+	w    *world
+	id   golem.NodeID
+	keys signer
+	net  *p2ptest.Node
+	bus  *gsb.Bus
+
+	mu    sync.Mutex
 	has   []wire.OfferBody // what it hands on
 	extra []wire.OfferBody // what it hands on unasked
 	asked int
 	dead  bool
+}
+
+// change changes what the outsider does when it is asked.
+func (o *outsider) change(f func(o *outsider)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f(o)
+}
+
+// hands makes it hand something on.
+func (o *outsider) hands(bodies ...wire.OfferBody) {
+	o.change(func(o *outsider) { o.has = append(o.has, bodies...) })
+}
+
+func (o *outsider) times() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.asked
 }
 
 func (w *world) outsider(name string) *outsider {
@@ -58,13 +79,15 @@ func (w *world) outsider(name string) *outsider {
 }
 
 func (o *outsider) retrieve(ctx context.Context, _ gsb.Peer, m wire.OfferIDs) ([]wire.OfferBody, error) {
+	o.mu.Lock()
 	o.asked++
-	if o.dead {
+	dead, has, bodies := o.dead, slices.Clone(o.has), slices.Clone(o.extra)
+	o.mu.Unlock()
+	if dead {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
-	bodies := slices.Clone(o.extra)
-	for _, b := range o.has {
+	for _, b := range has {
 		if slices.Contains(m.IDs, b.ID) {
 			bodies = append(bodies, b)
 		}
@@ -122,13 +145,13 @@ func TestForeignOffers(t *testing.T) {
 				n, o := w.node("n", nil), w.outsider("o")
 				b := o.body(`{"a":1.0}`, time.Hour)
 				test.edit(o, &b)
-				o.has = append(o.has, b)
+				o.hands(b)
 				o.announce(b.ID)
 				if got := n.knows(b.ID); got != test.take {
 					t.Errorf("taken: %v", got)
 				}
-				if o.asked != 1 {
-					t.Errorf("asked %d times", o.asked)
+				if o.times() != 1 {
+					t.Errorf("asked %d times", o.times())
 				}
 			})
 		})
@@ -155,15 +178,15 @@ func TestUnasked(t *testing.T) {
 	bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
 		n, o := w.node("n", nil), w.outsider("o")
 		good, evil := o.body(`{"a":1}`, time.Hour), o.body(`{"b":1}`, time.Hour)
-		o.has, o.extra = []wire.OfferBody{good}, []wire.OfferBody{evil}
+		o.change(func(o *outsider) { o.has, o.extra = []wire.OfferBody{good}, []wire.OfferBody{evil} })
 		o.announce(good.ID)
 		if n.knows(good.ID) || n.knows(evil.ID) {
 			t.Error("took something")
 		}
-		o.extra = nil
+		o.change(func(o *outsider) { o.extra = nil })
 		o.announce(good.ID)
-		if o.asked != 1 {
-			t.Errorf("asked %d times at once", o.asked)
+		if o.times() != 1 {
+			t.Errorf("asked %d times at once", o.times())
 		}
 		time.Sleep(time.Minute)
 		if !n.knows(good.ID) {
@@ -178,10 +201,11 @@ func TestAnnouncers(t *testing.T) {
 	bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
 		n, dead, liar, honest := w.node("n", nil), w.outsider("dead"), w.outsider("liar"), w.outsider("honest")
 		b := honest.body(`{"a":1}`, time.Hour)
-		dead.dead = true
+		dead.change(func(o *outsider) { o.dead = true })
 		forged := b
 		forged.Properties = `{"a":2}`
-		liar.has, honest.has = []wire.OfferBody{forged}, []wire.OfferBody{b}
+		liar.hands(forged)
+		honest.hands(b)
 		for _, o := range []*outsider{dead, liar, honest} {
 			if err := wire.OffersBroadcast.Publish(t.Context(), o.bus, o.id, wire.OfferIDs{IDs: []golem.SubscriptionID{b.ID}}); err != nil {
 				t.Fatal(err)
@@ -192,8 +216,8 @@ func TestAnnouncers(t *testing.T) {
 		if !n.knows(b.ID) {
 			t.Error("not fetched")
 		}
-		if dead.asked != 1 || liar.asked != 1 || honest.asked != 1 {
-			t.Errorf("asked %d, %d and %d times", dead.asked, liar.asked, honest.asked)
+		if dead.times() != 1 || liar.times() != 1 || honest.times() != 1 {
+			t.Errorf("asked %d, %d and %d times", dead.times(), liar.times(), honest.times())
 		}
 	})
 }
@@ -203,12 +227,18 @@ func TestWithdrawals(t *testing.T) {
 		say  func(p, q *outsider, b wire.OfferBody)
 		gone bool
 	}{
-		"by its owner":              {func(p, _ *outsider, b wire.OfferBody) { p.withdraw(withdrawal(b.ID)) }, true},
-		"by another, owner has it":  {func(_, q *outsider, b wire.OfferBody) { q.withdraw(withdrawal(b.ID)) }, false},
-		"by another, owner has not": {func(p, q *outsider, b wire.OfferBody) { p.has = nil; q.withdraw(withdrawal(b.ID)) }, true},
-		"by another, owner is away": {func(p, q *outsider, b wire.OfferBody) { p.dead = true; q.withdraw(withdrawal(b.ID)) }, false},
+		"by its owner":             {func(p, _ *outsider, b wire.OfferBody) { p.withdraw(withdrawal(b.ID)) }, true},
+		"by another, owner has it": {func(_, q *outsider, b wire.OfferBody) { q.withdraw(withdrawal(b.ID)) }, false},
+		"by another, owner has not": {func(p, q *outsider, b wire.OfferBody) {
+			p.change(func(o *outsider) { o.has = nil })
+			q.withdraw(withdrawal(b.ID))
+		}, true},
+		"by another, owner is away": {func(p, q *outsider, b wire.OfferBody) {
+			p.change(func(o *outsider) { o.dead = true })
+			q.withdraw(withdrawal(b.ID))
+		}, false},
 		"by another, signed": {func(p, q *outsider, b wire.OfferBody) {
-			p.dead = true
+			p.change(func(o *outsider) { o.dead = true })
 			q.withdraw(wire.Withdrawals{IDs: []golem.SubscriptionID{b.ID}, Signatures: []string{p.proof(b)}})
 		}, true},
 		"by another, signed by itself": {func(p, q *outsider, b wire.OfferBody) {
@@ -219,7 +249,7 @@ func TestWithdrawals(t *testing.T) {
 			bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
 				n, p, q := w.node("n", nil), w.outsider("p"), w.outsider("q")
 				b := p.body(`{"a":1}`, time.Hour)
-				p.has = append(p.has, b)
+				p.hands(b)
 				p.announce(b.ID)
 				if !n.knows(b.ID) {
 					t.Fatal("not taken")
@@ -228,9 +258,9 @@ func TestWithdrawals(t *testing.T) {
 				if gone := !n.knows(b.ID); gone != test.gone {
 					t.Errorf("gone: %v", gone)
 				}
-				asked := p.asked
+				asked := p.times()
 				p.announce(b.ID)
-				if test.gone && (n.knows(b.ID) || p.asked != asked) {
+				if test.gone && (n.knows(b.ID) || p.times() != asked) {
 					t.Error("taken again")
 				}
 			})
@@ -350,7 +380,8 @@ func TestLimits(t *testing.T) {
 			var ids []golem.SubscriptionID
 			for i := range 20 {
 				body := o.body(fmt.Sprintf(`{"a":%d}`, i), time.Hour)
-				o.has, ids = append(o.has, body), append(ids, body.ID)
+				o.hands(body)
+				ids = append(ids, body.ID)
 			}
 			o.announce(ids...)
 		}
@@ -382,7 +413,7 @@ func TestCrowdedOut(t *testing.T) {
 		liar.announce(ids...)
 		own := victim.body(`{"a":"own"}`, time.Hour)
 		own.Signature = victim.sign(&own)
-		victim.has = []wire.OfferBody{own}
+		victim.hands(own)
 		victim.announce(own.ID)
 		if !n.knows(own.ID) {
 			t.Error("the offer of the victim was not taken")
@@ -421,7 +452,7 @@ func TestPolicy(t *testing.T) {
 		strict := w.node("strict", func(c *market.Config) { c.ProvenOnly, c.SignedOnly = true, true })
 		lax, o := w.node("lax", nil), w.outsider("o")
 		b := o.body(`{}`, time.Hour)
-		o.has = []wire.OfferBody{b}
+		o.hands(b)
 		o.announce(b.ID)
 		if strict.knows(b.ID) || !lax.knows(b.ID) {
 			t.Errorf("strict knows an unsigned offer: %v, lax does: %v", strict.knows(b.ID), lax.knows(b.ID))

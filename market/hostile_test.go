@@ -162,7 +162,7 @@ func TestHostileProvider(t *testing.T) {
 	bubble(t, p2ptest.Config{}, func(t *testing.T, w *world) {
 		r, o := w.node("r", nil), w.outsider("o")
 		b := o.body(offerProperties, time.Hour)
-		o.has = append(o.has, b)
+		o.hands(b)
 		var received []wire.InitialProposalReceived
 		if _, err := wire.InitialProposal.Handle(o.bus, func(_ context.Context, _ gsb.Peer, m wire.InitialProposalReceived) (gsb.Unit, error) {
 			received = append(received, m)

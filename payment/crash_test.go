@@ -227,6 +227,7 @@ func TestLossyNetwork(t *testing.T) {
 			t.Run(fmt.Sprintf("every %d, answers=%t", n, answers), func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
 					var count atomic.Int64
+					synctest.Wait() // for who still looks at it
 					w.wires.fault = func(_ p2p.Request, answered bool) error {
 						if answered != answers {
 							return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golem-go/golem"
@@ -78,6 +79,7 @@ func TestPaidBeforeItIsAcknowledged(t *testing.T) {
 		note := d.note(0, tokens(4))
 		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
 		w.must(err)
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = func(q p2p.Request, answered bool) error {
 			if answered && strings.Contains(q.Addr, "SendInvoice") {
 				return golem.Errorf(golem.ErrUnavailable, "lost")
@@ -87,6 +89,7 @@ func TestPaidBeforeItIsAcknowledged(t *testing.T) {
 		if err := p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), time.Minute); err == nil {
 			t.Error("acknowledged")
 		}
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = nil
 		w.must(d.acceptNote(note, tokens(4), al))
 		settle()
@@ -106,6 +109,7 @@ func TestPaymentOvertakesAcceptance(t *testing.T) {
 		note := d.note(0, tokens(4))
 		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
 		w.must(err)
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = func(q p2p.Request, answered bool) error {
 			if answered && strings.Contains(q.Addr, "SendInvoice") || strings.Contains(q.Addr, "AcceptInvoice") {
 				return golem.Errorf(golem.ErrUnavailable, "lost")
@@ -117,6 +121,7 @@ func TestPaymentOvertakesAcceptance(t *testing.T) {
 		}
 		w.must(d.acceptInvoice(i.ID, tokens(4), al))
 		time.Sleep(time.Minute)
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = nil
 		time.Sleep(3 * time.Hour)
 		d.both(payment.Invoice, string(i.ID), golem.DocumentSettled)
@@ -132,6 +137,7 @@ func TestRejectionIsOvertaken(t *testing.T) {
 		d := w.agree(r, p, 1, terms{})
 		al := d.allocate(tokens(10))
 		note := d.note(0, tokens(4))
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = func(q p2p.Request, _ bool) error {
 			if strings.Contains(q.Addr, "RejectDebitNote") {
 				return golem.Errorf(golem.ErrUnavailable, "lost")
@@ -142,6 +148,7 @@ func TestRejectionIsOvertaken(t *testing.T) {
 		invoice := d.invoice(tokens(4))
 		w.must(d.acceptInvoice(invoice, tokens(4), al))
 		time.Sleep(time.Hour)
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = nil
 		time.Sleep(12 * time.Hour)
 		d.both(payment.DebitNote, string(note), golem.DocumentSettled)

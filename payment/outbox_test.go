@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,6 +194,7 @@ func TestPoisonBlocksNobody(t *testing.T) {
 				return wire.PaymentAck{}, nil
 			})
 		})
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = func(q p2p.Request, _ bool) error {
 			if !back.Load() && q.To == s.id {
 				return golem.Errorf(golem.ErrUnavailable, "away")
@@ -307,6 +309,7 @@ func TestOldPeerWithoutSync(t *testing.T) {
 				return wire.PaymentAck{}, nil
 			})
 		})
+		synctest.Wait() // for who still looks at it
 		w.wires.fault = func(q p2p.Request, _ bool) error {
 			if !back.Load() && q.To == s.id {
 				return golem.Errorf(golem.ErrUnavailable, "away")
