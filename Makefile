@@ -39,9 +39,12 @@ demo-check: ## the demo, for machines: fails unless every invoice is settled
 	grep -q '"invoiceStatus": "SETTLED"' "$$dir/report.json"; \
 	! grep '"invoiceStatus"' "$$dir/report.json" | grep -v SETTLED
 
+# One processor a process: in Go 1.26 two timers of a synctest bubble that fire on
+# two at once share a context of the race detector, which crashes now and then
+# (runtime.timer.unlockAndRun). Races are found by order, not by chance, all the same.
 .PHONY: race
 race: ## the concurrent packages under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(CONCURRENT)
+	CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 20m $(CONCURRENT)
 
 .PHONY: fmt
 fmt: ## refuse files that are not formatted
