@@ -129,6 +129,31 @@ func TestPaymentOvertakesAcceptance(t *testing.T) {
 	})
 }
 
+// TestPaymentOvertakesDelivery checks that an Invoice is settled whose payment comes
+// before the acknowledgement that the Requestor has it.
+func TestPaymentOvertakesDelivery(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		r, p := w.node(1, func(c *payment.Config) { c.PayDelay = 10 * time.Second }), w.node(1, nil)
+		d := w.agree(r, p, 1, terms{})
+		al := d.allocate(tokens(10))
+		note := d.note(0, tokens(4))
+		w.must(d.acceptNote(note, tokens(4), al))
+		i, err := p.IssueInvoice(t.Context(), p.id, payment.NewInvoice{Agreement: d.id, Activities: d.activities, Amount: tokens(4)})
+		w.must(err)
+		synctest.Wait() // for who still looks at it
+		w.wires.fault = func(q p2p.Request, answered bool) error {
+			if answered && strings.Contains(q.Addr, "SendInvoice") {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}
+		w.must(p.Send(t.Context(), p.id, payment.Invoice, string(i.ID), 5*time.Minute))
+		time.Sleep(time.Hour)
+		d.both(payment.Invoice, string(i.ID), golem.DocumentSettled)
+		d.both(payment.DebitNote, string(note), golem.DocumentSettled)
+	})
+}
+
 // TestRejectionIsOvertaken checks that nobody is told of the rejection of a debit
 // note that an Invoice has paid in the meantime.
 func TestRejectionIsOvertaken(t *testing.T) {

@@ -45,8 +45,22 @@ func (s *Service) Send(ctx context.Context, who golem.NodeID, kind DocumentKind,
 		if err != nil || d.Status != golem.DocumentIssued {
 			return err
 		}
-		return w.move(d, golem.DocumentDeliver, golem.ReceivedEvent)
+		return w.delivered(d)
 	})
+}
+
+// delivered notes that the Requestor has a document. The payment of an Invoice may
+// have overtaken the acknowledgement; an empty one is settled by being accepted.
+func (w *sheet) delivered(d *Document) error {
+	err := w.move(d, golem.DocumentDeliver, golem.ReceivedEvent)
+	if err != nil || d.Kind == DebitNote || d.Amount.IsZero() {
+		return err
+	}
+	a, err := w.agreement(AgreementKey{d.Side, d.Agreement})
+	if err != nil {
+		return err
+	}
+	return w.settleIfCovered(a, d)
 }
 
 // load reads a document.
