@@ -23,6 +23,10 @@ func (s *Service) Send(ctx context.Context, who golem.NodeID, kind DocumentKind,
 	if err != nil || d.Status != golem.DocumentIssued {
 		return err
 	}
+	before, err := s.paidFor(ctx, &d)
+	if err != nil {
+		return err
+	}
 	limit, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if kind == DebitNote {
@@ -45,22 +49,33 @@ func (s *Service) Send(ctx context.Context, who golem.NodeID, kind DocumentKind,
 		if err != nil || d.Status != golem.DocumentIssued {
 			return err
 		}
-		return w.delivered(d)
+		return w.delivered(d, before)
 	})
 }
 
-// delivered notes that the Requestor has a document. The payment of an Invoice may
-// have overtaken the acknowledgement; an empty one is settled by being accepted.
-func (w *sheet) delivered(d *Document) error {
+// delivered notes that the Requestor has a document. A payment that was booked
+// since it was sent, when before had been paid, may have overtaken the
+// acknowledgement: the Requestor has settled the Invoice with it.
+func (w *sheet) delivered(d *Document, before golem.Amount) error {
 	err := w.move(d, golem.DocumentDeliver, golem.ReceivedEvent)
-	if err != nil || d.Kind == DebitNote || d.Amount.IsZero() {
+	if err != nil || d.Kind == DebitNote {
 		return err
 	}
 	a, err := w.agreement(AgreementKey{d.Side, d.Agreement})
-	if err != nil {
+	if err != nil || a.Paid == before {
 		return err
 	}
 	return w.settleIfCovered(a, d)
+}
+
+// paidFor returns what has been paid under the Agreement of a document.
+func (s *Service) paidFor(ctx context.Context, d *Document) (paid golem.Amount, err error) {
+	err = s.cfg.Store.View(ctx, func(r Reader) error {
+		a, err := r.Agreement(AgreementKey{d.Side, d.Agreement})
+		paid = a.Paid
+		return err
+	})
+	return paid, err
 }
 
 // load reads a document.

@@ -284,7 +284,7 @@ func TestBroken(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				wantState(t, p, r, id, golem.AgreementTerminated, "Provider "+tt.code)
 				wantLog(t, a, "Breaking agreement "+string(id)+", reason: "+tt.code)
-				if is := p.documents(payment.Invoice); len(is) != 1 || is[0].Status == golem.DocumentIssued { // where notes have paid all of it, it is settled
+				if is := p.documents(payment.Invoice); len(is) != 1 || is[0].Status != golem.DocumentReceived {
 					t.Errorf("invoices %q", p.bills(payment.Invoice))
 				}
 				if a.units.alive() != 0 {
